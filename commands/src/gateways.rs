@@ -1,0 +1,3 @@
+//! What enters and leaves the building: one module per provider.
+
+pub mod whatsapp;

@@ -1,0 +1,18 @@
+//! What the business knows: aggregates, their commands, events and refusals, and the values they
+//! are made of. No IO, no clock, no randomness, no framework.
+
+pub mod aggregate;
+pub mod api_key;
+pub mod channel;
+pub mod contact;
+pub mod conversation;
+pub mod event;
+pub mod message;
+pub mod organization;
+pub mod personal;
+pub mod secret;
+pub mod user;
+
+pub use aggregate::{Actor, Aggregate, Context};
+pub use event::Event;
+pub use personal::{Class, Personal};

@@ -1,0 +1,237 @@
+//! Personal values in JSON, encrypted into tokens and opened again.
+//!
+//! A token is base64url of: version, subject, class, event id, field (four bytes of a hash of its
+//! path), nonce, key commitment, ciphertext. All before the ciphertext is authenticated, with the
+//! tenant; the commitment makes sure that no token opens under two keys.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use crate::keyring::Keyring;
+use crate::keys;
+use crate::store::Error;
+
+const MARKER: &str = "$personal";
+const VERSION: u8 = 1;
+const HEADER: usize = 1 + 16 + 1 + 16 + 4;
+const NONCE: usize = 24;
+const COMMITMENT: usize = 16;
+
+/// Whose key, for what kind of value.
+pub(crate) type KeyName = (Uuid, u8);
+pub(crate) type Key = [u8; 32];
+
+/// A token after an attempt to open it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Opened {
+    Clear(Value),
+    Erased,
+}
+
+/// The classes of personal values by the numbers that tokens carry. Never change one.
+const CLASSES: [&str; 4] = ["identity", "content", "provider", "network"];
+
+fn class_number(name: &str) -> Option<u8> {
+    CLASSES.iter().position(|class| *class == name).and_then(|n| u8::try_from(n + 1).ok())
+}
+
+/// Encrypts and opens personal values with keys that the keyring finds or makes.
+#[derive(Clone, Debug)]
+pub struct Codec {
+    pub(crate) keyring: Keyring,
+}
+
+impl Codec {
+    /// Replaces every clear personal value in the event's payload by a token.
+    pub async fn encrypt(
+        &self,
+        tenant: Uuid,
+        event: Uuid,
+        payload: &mut Value,
+    ) -> Result<(), Error> {
+        let mut names = BTreeSet::new();
+        visit(payload, &mut String::new(), &mut |body, _| {
+            names.extend(clear_parts(body).map(|(name, _)| name));
+            Ok(())
+        })?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let keys = self.keyring.obtain(tenant, &names).await?;
+        visit(payload, &mut String::new(), &mut |body, path| {
+            let Some((name, value)) = clear_parts(body) else { return Ok(()) };
+            let key = keys.get(&name).ok_or(Error::Erased { subject: name.0 })?;
+            let plain = serde_json::to_vec(value).map_err(|_| Error::BadToken)?;
+            *body = Value::String(seal(key, tenant, name, event, path, &plain)?);
+            Ok(())
+        })
+    }
+
+    /// Opens every token in a stored payload of that event; what was erased becomes `null`.
+    pub async fn open(&self, tenant: Uuid, event: Uuid, payload: &mut Value) -> Result<(), Error> {
+        let mut names = BTreeSet::new();
+        visit(payload, &mut String::new(), &mut |body, _| {
+            if let Value::String(token) = body {
+                names.insert(Token::parse(token)?.name());
+            }
+            Ok(())
+        })?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let keys = self.keyring.find(tenant, &names).await?;
+        visit(payload, &mut String::new(), &mut |body, path| {
+            let Value::String(text) = body else { return Ok(()) };
+            let token = Token::parse(text)?;
+            if token.event() != event.as_bytes() || token.field() != field_of(path) {
+                return Err(Error::BadToken);
+            }
+            let name = token.name();
+            *body = match keys.get(&name) {
+                None => Value::Null,
+                Some(key) => serde_json::json!({
+                    "subject": name.0,
+                    "class": CLASSES.get(usize::from(name.1) - 1),
+                    "v": token.open(key, tenant)?,
+                }),
+            };
+            Ok(())
+        })
+    }
+
+    /// Opens tokens that stand by themselves, as read models keep them.
+    pub async fn open_tokens(&self, tenant: Uuid, tokens: &[&str]) -> Result<Vec<Opened>, Error> {
+        let parsed: Vec<Token> =
+            tokens.iter().map(|token| Token::parse(token)).collect::<Result<_, _>>()?;
+        let names: BTreeSet<KeyName> = parsed.iter().map(Token::name).collect();
+        let keys = self.keyring.find(tenant, &names).await?;
+        let open = |token: &Token| match keys.get(&token.name()) {
+            None => Ok(Opened::Erased),
+            Some(key) => token.open(key, tenant).map(Opened::Clear),
+        };
+        parsed.iter().map(open).collect()
+    }
+}
+
+/// Calls `each` for what stands under every marker, with the path that leads there.
+fn visit(
+    value: &mut Value,
+    path: &mut String,
+    each: &mut impl FnMut(&mut Value, &str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match value {
+        Value::Object(object) if object.len() == 1 && object.contains_key(MARKER) => {
+            object.get_mut(MARKER).map_or(Ok(()), |body| each(body, path))
+        }
+        Value::Object(object) => object.iter_mut().try_for_each(|(name, member)| {
+            let length = path.len();
+            path.push('/');
+            path.push_str(name);
+            visit(member, path, each)?;
+            path.truncate(length);
+            Ok(())
+        }),
+        Value::Array(items) => items.iter_mut().enumerate().try_for_each(|(index, item)| {
+            let length = path.len();
+            path.push_str(&format!("/{index}"));
+            visit(item, path, each)?;
+            path.truncate(length);
+            Ok(())
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn clear_parts(body: &Value) -> Option<(KeyName, &Value)> {
+    let subject = body.get("subject")?.as_str()?.parse().ok()?;
+    Some(((subject, class_number(body.get("class")?.as_str()?)?), body.get("v")?))
+}
+
+fn field_of(path: &str) -> [u8; 4] {
+    let hash: [u8; 32] = Sha256::digest(path).into();
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+fn commitment(key: &Key, nonce: &[u8]) -> [u8; COMMITMENT] {
+    let hash: [u8; 32] = Sha256::new()
+        .chain_update(b"verbatim/commit/1")
+        .chain_update(key)
+        .chain_update(nonce)
+        .finalize()
+        .into();
+    let mut short = [0; COMMITMENT];
+    short.copy_from_slice(&hash[..COMMITMENT]);
+    short
+}
+
+fn seal(
+    key: &Key,
+    tenant: Uuid,
+    (subject, class): KeyName,
+    event: Uuid,
+    path: &str,
+    plain: &[u8],
+) -> Result<String, Error> {
+    let nonce: [u8; NONCE] = keys::random()?;
+    let mut token = Vec::with_capacity(HEADER + NONCE + COMMITMENT + plain.len() + 16);
+    token.push(VERSION);
+    token.extend(subject.as_bytes());
+    token.push(class);
+    token.extend(event.as_bytes());
+    token.extend(field_of(path));
+    token.extend(nonce);
+    token.extend(commitment(key, &nonce));
+    let aad = [tenant.as_bytes().as_slice(), &token].concat();
+    let sealed = XChaCha20Poly1305::new(key.into())
+        .encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &aad })
+        .map_err(|_| Error::BadToken)?;
+    token.extend(sealed);
+    Ok(BASE64.encode(token))
+}
+
+/// A parsed token: long enough, of a known version.
+struct Token(Vec<u8>);
+
+impl Token {
+    fn parse(text: &str) -> Result<Token, Error> {
+        let bytes = BASE64.decode(text).map_err(|_| Error::BadToken)?;
+        let known = bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
+        if !known || bytes.len() < HEADER + NONCE + COMMITMENT + 16 {
+            return Err(Error::BadToken);
+        }
+        Ok(Token(bytes))
+    }
+
+    fn name(&self) -> KeyName {
+        (Uuid::from_slice(&self.0[1..17]).unwrap_or_default(), self.0[17])
+    }
+
+    fn event(&self) -> &[u8] {
+        &self.0[18..34]
+    }
+
+    fn field(&self) -> [u8; 4] {
+        [self.0[34], self.0[35], self.0[36], self.0[37]]
+    }
+
+    fn open(&self, key: &Key, tenant: Uuid) -> Result<Value, Error> {
+        let (head, sealed) = self.0.split_at(HEADER + NONCE + COMMITMENT);
+        let nonce = &head[HEADER..HEADER + NONCE];
+        if commitment(key, nonce).ct_ne(&head[HEADER + NONCE..]).into() {
+            return Err(Error::BadToken);
+        }
+        let aad = [tenant.as_bytes().as_slice(), head].concat();
+        let plain = XChaCha20Poly1305::new(key.into())
+            .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad })
+            .map_err(|_| Error::BadToken)?;
+        serde_json::from_slice(&plain).map_err(|_| Error::BadToken)
+    }
+}

@@ -1,0 +1,19 @@
+//! The log: opening its database, appending, reading, subscribing, and keeping personal data
+//! encrypted in it. It knows no business noun.
+
+mod appender;
+mod batch;
+pub mod codec;
+pub mod database;
+pub mod embedded;
+mod keyring;
+pub mod keys;
+pub mod log;
+pub mod store;
+pub mod subscription;
+
+pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppend};
+pub use database::Database;
+pub use keys::MasterKey;
+pub use log::Recorded;
+pub use store::{Appended, Clock, Error, Store};

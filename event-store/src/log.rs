@@ -1,0 +1,114 @@
+//! Reading the log: pages in position order, and single streams.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// An event as it stands in the log, personal values encrypted.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Recorded {
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub sequence: i64,
+    pub event_type: String,
+    pub event_version: String,
+    /// The stored JSON, byte for byte.
+    pub payload: String,
+    pub metadata: String,
+    pub position: i64,
+    pub tenant_id: Uuid,
+    pub event_id: Uuid,
+    pub actor: String,
+    pub command_id: Option<Uuid>,
+    pub correlation_id: Uuid,
+    pub causation_id: Option<Uuid>,
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// The columns of [`Recorded`], for those who write a query of their own.
+pub const COLUMNS: &str = "aggregate_type, aggregate_id, sequence, event_type, event_version, \
+     payload::text as payload, metadata::text as metadata, position, tenant_id, event_id, actor, \
+     command_id, correlation_id, causation_id, recorded_at";
+
+/// Up to `limit` events after `position`, not beyond `until`.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    after: i64,
+    until: i64,
+    limit: i64,
+) -> sqlx::Result<Vec<Recorded>> {
+    sqlx::query_as(&format!(
+        "select {COLUMNS} from events where position > $1 and position <= $2
+          order by position limit $3"
+    ))
+    .bind(after)
+    .bind(until)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Events of one stream after a sequence number, recorded up to a position.
+pub async fn stream(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: i64,
+    until: i64,
+) -> sqlx::Result<Vec<Recorded>> {
+    sqlx::query_as(&format!(
+        "select {COLUMNS} from events
+          where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 and position <= $4
+          order by sequence"
+    ))
+    .bind(aggregate_type)
+    .bind(aggregate_id)
+    .bind(after)
+    .bind(until)
+    .fetch_all(db)
+    .await
+}
+
+/// The version of a stream: its last sequence number, 0 where there is none.
+pub async fn version(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+) -> sqlx::Result<i64> {
+    let version: Option<i64> = sqlx::query_scalar(
+        "select max(sequence) from events where aggregate_type = $1 and aggregate_id = $2",
+    )
+    .bind(aggregate_type)
+    .bind(aggregate_id)
+    .fetch_one(db)
+    .await?;
+    Ok(version.unwrap_or_default())
+}
+
+/// The last position, 0 in an empty log.
+pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    let head: Option<i64> =
+        sqlx::query_scalar("select max(position) from events").fetch_one(db).await?;
+    Ok(head.unwrap_or_default())
+}
+
+/// The last position recorded at or before a time. Record time is monotone in position, so this is
+/// found by halving.
+pub async fn position_at(db: &sqlx::PgPool, time: DateTime<Utc>) -> sqlx::Result<i64> {
+    let (mut low, mut high) = (0, head(db).await?);
+    while low < high {
+        let middle = low + (high - low + 1) / 2;
+        let at: DateTime<Utc> =
+            sqlx::query_scalar("select recorded_at from events where position = $1")
+                .bind(middle)
+                .fetch_one(db)
+                .await?;
+        if at <= time { low = middle } else { high = middle - 1 }
+    }
+    Ok(low)
+}
+
+/// The epoch that positions belong to.
+pub async fn epoch(db: impl PgExecutor<'_>) -> sqlx::Result<i32> {
+    sqlx::query_scalar("select max(epoch) from epochs").fetch_one(db).await
+}

@@ -1,0 +1,348 @@
+//! The store: the one value through which the log is written and read.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::appender::{Appender, Request};
+use crate::batch::{Append, Refusal, Written};
+use crate::codec::Codec;
+use crate::keyring::Keyring;
+use crate::keys::{KeyError, MasterKey};
+use crate::log;
+
+/// How many appends may wait before callers do.
+const WAITING: usize = 4096;
+/// Other processes are told of news at most this often.
+const NOTICE: Duration = Duration::from_millis(25);
+/// How long a reader trusts that silence means no news.
+const POLL: Duration = Duration::from_millis(200);
+const NOTICE_CHANNEL: &str = "verbatim_log";
+
+/// Where an append went: its first and last position, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub first: i64,
+    pub last: i64,
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// Why the store could not do what it was asked. Only `Refused` is an answer; the others are
+/// failures of the machinery.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the database failed: {0}")]
+    Database(Arc<sqlx::Error>),
+    #[error("the key store failed: {0}")]
+    Keys(Arc<KeyError>),
+    #[error("a personal value of {subject} can't be written: the person was erased")]
+    Erased { subject: Uuid },
+    #[error("an erasure happened meanwhile; encrypt and send again")]
+    EncryptAgain,
+    #[error("a token of personal data is damaged or stands where it was not written")]
+    BadToken,
+    #[error("an append without events")]
+    Empty,
+    #[error("subscription {0} was moved by another reader")]
+    LostSubscription(String),
+    #[error("the store is shutting down")]
+    Closed,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Error::Database(Arc::new(error))
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Error::Keys(Arc::new(error))
+    }
+}
+
+/// Where record times come from.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    #[default]
+    Database,
+    /// The demo's own, so that its day looks like a day. `None` inside: the database's again.
+    Told(Arc<RwLock<Option<DateTime<Utc>>>>),
+}
+
+impl Clock {
+    pub(crate) fn told(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Clock::Database => None,
+            Clock::Told(time) => time.read().map_or(None, |time| *time),
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.told().unwrap_or_else(Utc::now)
+    }
+}
+
+/// Writes and reads the log. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    codec: Codec,
+    clock: Clock,
+    appends: mpsc::Sender<Request>,
+    head: watch::Sender<i64>,
+    epoch: i32,
+    round_trips: Arc<AtomicU64>,
+}
+
+impl Store {
+    /// Opens the log over a pool whose role may append, and starts the tasks that serve it; they
+    /// end with the last clone.
+    pub async fn open(pool: PgPool, master: MasterKey, clock: Clock) -> Result<Store, Error> {
+        let keyring = Keyring::new(pool.clone(), master);
+        let (head, _) = watch::channel(log::head(&pool).await?);
+        let epoch = log::epoch(&pool).await?;
+        let erasures: Option<i64> =
+            sqlx::query_scalar("select max(no) from erasures").fetch_one(&pool).await?;
+        let round_trips = Arc::new(AtomicU64::new(0));
+        let (appends, inbox) = mpsc::channel(WAITING);
+        let appender = Appender {
+            pool: pool.clone(),
+            keyring: keyring.clone(),
+            clock: clock.clone(),
+            head: head.clone(),
+            erasures_seen: Arc::new(AtomicI64::new(erasures.unwrap_or_default())),
+            round_trips: round_trips.clone(),
+        };
+        let stop = tokio::spawn(appender.run(inbox));
+        tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
+        Ok(Store {
+            pool,
+            codec: Codec { keyring },
+            clock,
+            appends,
+            head,
+            epoch,
+            round_trips,
+        })
+    }
+
+    /// Appends a unit of work: encrypts its personal data, waits for its batch, and tells where it
+    /// went or why not. When the answer was lost on the way it is sent again until there is one.
+    pub async fn append(&self, append: Append) -> Result<Appended, Error> {
+        if append.streams.iter().all(|stream| stream.events.is_empty()) {
+            return Err(Error::Empty);
+        }
+        loop {
+            let mut sealed = append.clone();
+            for event in sealed.streams.iter_mut().flat_map(|stream| &mut stream.events) {
+                self.codec.encrypt(append.tenant, event.event_id, &mut event.payload).await?;
+            }
+            let id = append.command_id.unwrap_or_default();
+            self.codec.encrypt(append.tenant, id, &mut sealed.metadata).await?;
+            let (answer, answered) = oneshot::channel();
+            let request = Request { written: Written::new(sealed), answer };
+            self.appends.send(request).await.map_err(|_| Error::Closed)?;
+            match answered.await.map_err(|_| Error::Closed)? {
+                Err(Error::EncryptAgain) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn epoch(&self) -> i32 {
+        self.epoch
+    }
+
+    /// The newest position that this process has heard of.
+    pub fn head(&self) -> i64 {
+        *self.head.borrow()
+    }
+
+    /// How many batches were sent: what group commit saves can be seen here.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the log has grown past `position`, or long enough to look again.
+    pub async fn wait_past(&self, position: i64) {
+        let mut head = self.head.subscribe();
+        let _ = tokio::time::timeout(POLL, head.wait_for(|head| *head > position)).await;
+        if self.head() <= position
+            && let Ok(found) = log::head(&self.pool).await
+        {
+            raise(&self.head, found);
+        }
+    }
+
+    /// The keyed hash by which a personal value of this tenant is looked up.
+    pub fn lookup(&self, tenant: Uuid, parts: &[&[u8]]) -> [u8; 32] {
+        self.codec.keyring.master.lookup(tenant, parts)
+    }
+
+    /// Who holds these claims: rows of `(value, owner)` for all values of a scope that begin with
+    /// one of the prefixes.
+    pub async fn claims(
+        &self,
+        tenant: Uuid,
+        scope: &str,
+        prefixes: &[Vec<u8>],
+    ) -> Result<Vec<(Vec<u8>, String)>, Error> {
+        // 0xff beyond any value of ours: hashes end long before.
+        let ends: Vec<Vec<u8>> =
+            prefixes.iter().map(|prefix| [prefix.as_slice(), &[0xff; 65]].concat()).collect();
+        Ok(sqlx::query_as(
+            "select c.value, c.aggregate_id from unnest($3::bytea[], $4::bytea[]) p(low, high)
+               join claims c on c.tenant_id = $1 and c.scope = $2
+                and c.value >= p.low and c.value <= p.high
+              order by c.value",
+        )
+        .bind(tenant)
+        .bind(scope)
+        .bind(prefixes)
+        .bind(&ends)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The outcome kept under an idempotency key: fingerprint, position, status, answer.
+    pub async fn outcome(&self, tenant: Uuid, key: &[u8]) -> Result<Option<Outcome>, Error> {
+        let row: Option<(Vec<u8>, i64, i32, Option<Vec<u8>>)> = sqlx::query_as(
+            "select fingerprint, position, status, response from idempotency_keys
+              where tenant_id = $1 and key = $2",
+        )
+        .bind(tenant)
+        .bind(key)
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some((fingerprint, position, status, response)) = row else { return Ok(None) };
+        let response = match response {
+            Some(wrapped) => {
+                Some(self.codec.keyring.master.unwrap(&wrapped, &answer_of(tenant, key))?)
+            }
+            None => None,
+        };
+        Ok(Some(Outcome { fingerprint, position, status, response }))
+    }
+
+    /// Encrypts an answer that an idempotency record keeps.
+    pub fn wrap_answer(&self, tenant: Uuid, key: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.codec.keyring.master.wrap(answer, &answer_of(tenant, key))?)
+    }
+
+    /// Keeps a secret outside the log; returns a fingerprint that recognises it.
+    pub async fn keep_secret(
+        &self,
+        tenant: Uuid,
+        id: Uuid,
+        kind: &str,
+        secret: &[u8],
+    ) -> Result<String, Error> {
+        let wrapped = self.codec.keyring.master.wrap(secret, &secret_of(tenant, id))?;
+        sqlx::query("insert into secrets (id, tenant_id, kind, ciphertext) values ($1, $2, $3, $4)")
+            .bind(id)
+            .bind(tenant)
+            .bind(kind)
+            .bind(wrapped)
+            .execute(&self.pool)
+            .await?;
+        let hash = self.lookup(tenant, &[b"secret", kind.as_bytes(), secret]);
+        Ok(hex::encode(&hash[..8]))
+    }
+
+    pub async fn secret(&self, id: Uuid) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
+        let row: Option<(Uuid, Vec<u8>)> =
+            sqlx::query_as("select tenant_id, ciphertext from secrets where id = $1")
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await?;
+        let Some((tenant, wrapped)) = row else { return Ok(None) };
+        let secret = self.codec.keyring.master.unwrap(&wrapped, &secret_of(tenant, id))?;
+        Ok(Some((tenant, secret)))
+    }
+}
+
+/// What is kept under an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub fingerprint: Vec<u8>,
+    pub position: i64,
+    pub status: i32,
+    pub response: Option<Vec<u8>>,
+}
+
+fn answer_of(tenant: Uuid, key: &[u8]) -> Vec<u8> {
+    [b"answer".as_slice(), tenant.as_bytes(), key].concat()
+}
+
+fn secret_of(tenant: Uuid, id: Uuid) -> Vec<u8> {
+    [b"secret".as_slice(), tenant.as_bytes(), id.as_bytes()].concat()
+}
+
+fn raise(head: &watch::Sender<i64>, found: i64) {
+    head.send_if_modified(|head| {
+        let moved = found > *head;
+        *head = found.max(*head);
+        moved
+    });
+}
+
+/// Tells other processes of news, and hears of theirs. NOTIFY stays outside the append: inside, it
+/// would serialise commits across the whole cluster.
+async fn watch_others(
+    pool: PgPool,
+    head: watch::Sender<i64>,
+    appender: tokio::task::JoinHandle<()>,
+) {
+    let told = tell(pool.clone(), head.subscribe());
+    let heard = hear(pool, head);
+    tokio::select! { _ = appender => {}, () = told => {}, () = heard => {} }
+}
+
+async fn tell(pool: PgPool, mut head: watch::Receiver<i64>) {
+    while head.changed().await.is_ok() {
+        let position = *head.borrow_and_update();
+        let told = sqlx::query("select pg_notify($1, $2)")
+            .bind(NOTICE_CHANNEL)
+            .bind(position.to_string())
+            .execute(&pool)
+            .await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "Other processes were not told of new events; they poll");
+        }
+        tokio::time::sleep(NOTICE).await;
+    }
+}
+
+async fn hear(pool: PgPool, head: watch::Sender<i64>) {
+    loop {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(NOTICE_CHANNEL).await.is_ok()
+        {
+            while let Ok(notice) = listener.recv().await {
+                raise(&head, notice.payload().parse().unwrap_or_default());
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

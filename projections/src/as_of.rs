@@ -1,0 +1,100 @@
+//! A row as it was at any position of the log, folded from its own events without any table.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use event_store::log;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::model::{BUCKET, Source};
+use crate::{Error, Model, Recorded};
+
+/// Why a key can't be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum AsOfError {
+    #[error("a key of {model} is a JSON object with {columns}")]
+    BadKey { model: &'static str, columns: String },
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// The row's JSON as of `until`, and the events that made it. The key is a JSON object.
+pub async fn row(
+    pool: &PgPool,
+    model: &dyn Model,
+    key: &serde_json::Value,
+    until: i64,
+) -> Result<(Option<String>, Vec<Recorded>), AsOfError> {
+    let events = source(pool, model, key, until).await?;
+    let mut rows = model.working_set();
+    let mut made_by = vec![];
+    let key = canonical_key(model, key);
+    for stored in events {
+        let event = Recorded::decode(stored).map_err(Error::from)?;
+        if rows.keys(&event).contains(&key) {
+            rows.want(std::slice::from_ref(&event));
+            rows.fold(&event, &HashSet::new());
+            made_by.push(event);
+        }
+    }
+    Ok((rows.row(&key), made_by))
+}
+
+/// The key with its columns in the declared order, as working sets write it.
+fn canonical_key(model: &dyn Model, key: &serde_json::Value) -> String {
+    let member = |column: &crate::model::Column| {
+        let value = key.get(column.name).unwrap_or(&serde_json::Value::Null);
+        format!("\"{}\":{value}", column.name)
+    };
+    let members: Vec<String> = model.key().iter().map(member).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// All events that may have touched the row: its source covers its keys.
+async fn source(
+    pool: &PgPool,
+    model: &dyn Model,
+    key: &serde_json::Value,
+    until: i64,
+) -> Result<Vec<log::Recorded>, AsOfError> {
+    let bad = || AsOfError::BadKey {
+        model: model.name(),
+        columns: crate::generation::names(model.key()),
+    };
+    let text = |name: &str| key.get(name).and_then(serde_json::Value::as_str);
+    let tenant: Uuid = text("tenant_id").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
+    let second = model.key().get(1).map_or("", |column| column.name);
+    let (from, to) = match model.source() {
+        Source::Stream(kind) => {
+            let id = text(second).ok_or_else(bad)?;
+            let events = log::stream(pool, kind, id, 0, until).await.map_err(Error::from)?;
+            return Ok(events.into_iter().filter(|event| event.tenant_id == tenant).collect());
+        }
+        Source::Position => {
+            let position = key.get(second).and_then(serde_json::Value::as_i64).ok_or_else(bad)?;
+            (position, position)
+        }
+        Source::Bucket => {
+            let start: DateTime<Utc> =
+                text(second).and_then(|time| time.parse().ok()).ok_or_else(bad)?;
+            let at = |time| log::position_at(pool, time);
+            let instant = chrono::TimeDelta::microseconds(1);
+            let before = at(start - instant).await.map_err(Error::from)?;
+            (before + 1, at(start + BUCKET - instant).await.map_err(Error::from)?)
+        }
+    };
+    let query = format!(
+        "select {} from events where tenant_id = $1 and position between $2 and $3
+          order by position",
+        log::COLUMNS
+    );
+    let events = sqlx::query_as(&query)
+        .bind(tenant)
+        .bind(from)
+        .bind(to.min(until))
+        .fetch_all(pool)
+        .await
+        .map_err(Error::from)?;
+    Ok(events)
+}

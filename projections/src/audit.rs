@@ -1,0 +1,88 @@
+//! Who did what, when, and because of what: one row for each event.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Recorded;
+use crate::model::{Column, ReadModel, Source, Table, column};
+
+pub struct Audit;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    pub tenant_id: Uuid,
+    pub position: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub tenant_id: Uuid,
+    pub position: i64,
+    pub event_id: Uuid,
+    pub actor: String,
+    /// Aggregate type and event type: `conversation.Assigned`.
+    pub action: String,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub version: i64,
+    pub command_id: Option<Uuid>,
+    pub correlation_id: Uuid,
+    pub causation_id: Option<Uuid>,
+    pub recorded_at: DateTime<Utc>,
+}
+
+impl Table for Row {
+    const COLUMNS: &'static [Column] = &[
+        column("tenant_id", "uuid"),
+        column("position", "bigint"),
+        column("event_id", "uuid"),
+        column("actor", "text"),
+        column("action", "text"),
+        column("aggregate_type", "text"),
+        column("aggregate_id", "text"),
+        column("version", "bigint"),
+        column("command_id", "uuid"),
+        column("correlation_id", "uuid"),
+        column("causation_id", "uuid"),
+        column("recorded_at", "timestamptz"),
+    ];
+    const KEY: usize = 2;
+    const INDEXES: &'static [&'static str] = &[
+        "(tenant_id, aggregate_id, position)",
+        "(tenant_id, actor, position)",
+        "(tenant_id, action, position)",
+        "(tenant_id, correlation_id, position)",
+        "(tenant_id, recorded_at, position)",
+    ];
+}
+
+impl ReadModel for Audit {
+    const NAME: &'static str = "audit";
+    const VERSION: u32 = 1;
+    const SOURCE: Source = Source::Position;
+    type Key = Key;
+    type Row = Row;
+
+    fn keys(event: &Recorded) -> Vec<Key> {
+        vec![Key { tenant_id: event.stored.tenant_id, position: event.stored.position }]
+    }
+
+    fn fold(key: &Key, _: Option<Row>, event: &Recorded) -> Option<Row> {
+        let stored = &event.stored;
+        Some(Row {
+            tenant_id: key.tenant_id,
+            position: key.position,
+            event_id: stored.event_id,
+            actor: stored.actor.clone(),
+            action: format!("{}.{}", stored.aggregate_type, stored.event_type),
+            aggregate_type: stored.aggregate_type.clone(),
+            aggregate_id: stored.aggregate_id.clone(),
+            version: stored.sequence,
+            command_id: stored.command_id,
+            correlation_id: stored.correlation_id,
+            causation_id: stored.causation_id,
+            recorded_at: stored.recorded_at,
+        })
+    }
+}

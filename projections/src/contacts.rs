@@ -1,0 +1,149 @@
+//! Who writes to the organisation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::contact::{Event, Identities, Source as Told};
+use domain::Personal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Recorded;
+use crate::model::{Column, ReadModel, Source, Table, column};
+
+pub struct Contacts;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    pub tenant_id: Uuid,
+    pub contact_id: Uuid,
+}
+
+/// Names, numbers and attributes are tokens of personal data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub tenant_id: Uuid,
+    pub contact_id: Uuid,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub user_id: Option<String>,
+    pub username: Option<String>,
+    pub tags: BTreeSet<String>,
+    pub attributes: BTreeMap<String, String>,
+    pub status: String,
+    pub source: String,
+    pub version: i64,
+    pub registered_at: DateTime<Utc>,
+}
+
+impl Table for Row {
+    const COLUMNS: &'static [Column] = &[
+        column("tenant_id", "uuid"),
+        column("contact_id", "uuid"),
+        column("name", "text"),
+        column("phone", "text"),
+        column("user_id", "text"),
+        column("username", "text"),
+        column("tags", "jsonb"),
+        column("attributes", "jsonb"),
+        column("status", "text"),
+        column("source", "text"),
+        column("version", "bigint"),
+        column("registered_at", "timestamptz"),
+    ];
+    const KEY: usize = 2;
+    const INDEXES: &'static [&'static str] =
+        &["(tenant_id, registered_at desc, contact_id)", "using gin (tags)"];
+}
+
+impl ReadModel for Contacts {
+    const NAME: &'static str = "contacts";
+    const VERSION: u32 = 1;
+    const SOURCE: Source = Source::Stream("contact");
+    type Key = Key;
+    type Row = Row;
+
+    fn keys(event: &Recorded) -> Vec<Key> {
+        match &event.event {
+            domain::Event::Contact(_) => {
+                vec![Key { tenant_id: event.stored.tenant_id, contact_id: event.stream() }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn fold(key: &Key, row: Option<Row>, recorded: &Recorded) -> Option<Row> {
+        let domain::Event::Contact(event) = &recorded.event else { return row };
+        let mut row = match (row, event) {
+            (None, Event::Registered(contact)) => registered(key, contact.source, recorded),
+            (row, _) => row?,
+        };
+        row.version = recorded.stored.sequence;
+        match event {
+            Event::Registered(contact) => {
+                row.name = contact.name.as_ref().and_then(token);
+                row.learn(&contact.identities);
+            }
+            Event::Renamed { name, .. } => row.name = token(name),
+            Event::Identified(identities) => row.learn(identities),
+            Event::NumberChanged { phone, .. } => row.phone = token(phone),
+            Event::UserIdChanged { user_id, .. } => row.user_id = token(user_id),
+            Event::AttributesSet { attributes } => {
+                for (name, value) in attributes {
+                    match value.as_ref().and_then(token) {
+                        Some(value) => row.attributes.insert(name.clone(), value),
+                        None => row.attributes.remove(name),
+                    };
+                }
+            }
+            Event::Tagged { tag } => {
+                row.tags.insert(tag.clone());
+            }
+            Event::Untagged { tag } => {
+                row.tags.remove(tag);
+            }
+            Event::Blocked => row.status = "blocked".into(),
+            Event::Unblocked => row.status = "active".into(),
+        }
+        Some(row)
+    }
+}
+
+fn registered(key: &Key, source: Told, event: &Recorded) -> Row {
+    Row {
+        tenant_id: key.tenant_id,
+        contact_id: key.contact_id,
+        name: None,
+        phone: None,
+        user_id: None,
+        username: None,
+        tags: BTreeSet::new(),
+        attributes: BTreeMap::new(),
+        status: "active".into(),
+        source: match source {
+            Told::Api => "api".into(),
+            Told::Whatsapp => "whatsapp".into(),
+        },
+        version: 0,
+        registered_at: event.stored.recorded_at,
+    }
+}
+
+impl Row {
+    fn learn(&mut self, told: &Identities) {
+        let told_token = |told: &Option<Personal<String>>| told.as_ref().and_then(token);
+        self.phone = told_token(&told.phone).or(self.phone.take());
+        self.user_id = told_token(&told.user_id).or(self.user_id.take());
+        self.username = told_token(&told.username).or(self.username.take());
+    }
+}
+
+/// The token under which a personal value stands in a column.
+pub(crate) fn token<T>(personal: &Personal<T>) -> Option<String> {
+    match personal {
+        Personal::Encrypted(token) => Some(token.clone()),
+        // Only a log that was written without encryption, as by another program, has clear ones;
+        // they never reach a column.
+        Personal::Clear { .. } | Personal::Erased => None,
+    }
+}

@@ -1,0 +1,184 @@
+//! What waits for an answer: one row for each conversation, with its newest message.
+
+use chrono::{DateTime, Utc};
+use domain::conversation::{Author, Event, Message, State};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Recorded;
+use crate::contacts::token;
+use crate::model::{Column, ReadModel, Source, Table, column};
+
+pub struct Inbox;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    pub tenant_id: Uuid,
+    pub conversation_id: Uuid,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub tenant_id: Uuid,
+    pub conversation_id: Uuid,
+    pub channel_id: Uuid,
+    pub contact_id: Uuid,
+    /// Token of the group's id, where the conversation is a group's.
+    pub group_id: Option<String>,
+    pub state: String,
+    pub assignee: Option<Uuid>,
+    pub cycle: u32,
+    pub unread: u32,
+    pub messages: u32,
+    /// By the provider's clock. Empty while only receipts have come.
+    pub last_message_at: Option<DateTime<Utc>>,
+    pub last_message_order: Option<String>,
+    pub last_message_kind: Option<String>,
+    pub last_message_author: Option<String>,
+    /// Token of the newest message's body.
+    pub last_message_body: Option<String>,
+    pub version: i64,
+    pub opened_at: DateTime<Utc>,
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+impl Table for Row {
+    const COLUMNS: &'static [Column] = &[
+        column("tenant_id", "uuid"),
+        column("conversation_id", "uuid"),
+        column("channel_id", "uuid"),
+        column("contact_id", "uuid"),
+        column("group_id", "text"),
+        column("state", "text"),
+        column("assignee", "uuid"),
+        column("cycle", "bigint"),
+        column("unread", "bigint"),
+        column("messages", "bigint"),
+        column("last_message_at", "timestamptz"),
+        column("last_message_order", "text"),
+        column("last_message_kind", "text"),
+        column("last_message_author", "text"),
+        column("last_message_body", "text"),
+        column("version", "bigint"),
+        column("opened_at", "timestamptz"),
+        column("closed_at", "timestamptz"),
+    ];
+    const KEY: usize = 2;
+    const INDEXES: &'static [&'static str] = &[
+        "(tenant_id, last_message_at desc, conversation_id) where last_message_at is not null",
+        "(tenant_id, state, last_message_at desc, conversation_id) where last_message_at is not null",
+        "(tenant_id, assignee, last_message_at desc, conversation_id) where last_message_at is not null",
+        "(tenant_id, contact_id)",
+    ];
+}
+
+impl ReadModel for Inbox {
+    const NAME: &'static str = "inbox";
+    const VERSION: u32 = 1;
+    const SOURCE: Source = Source::Stream("conversation");
+    type Key = Key;
+    type Row = Row;
+
+    fn keys(event: &Recorded) -> Vec<Key> {
+        match &event.event {
+            domain::Event::Conversation(_) => {
+                vec![Key { tenant_id: event.stored.tenant_id, conversation_id: event.stream() }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn fold(key: &Key, row: Option<Row>, recorded: &Recorded) -> Option<Row> {
+        let domain::Event::Conversation(event) = &recorded.event else { return row };
+        let mut row = match (row, event) {
+            (None, Event::Opened { channel, contact, .. }) => {
+                opened(key, *channel, *contact, recorded)
+            }
+            (row, _) => row?,
+        };
+        row.version = recorded.stored.sequence;
+        match event {
+            Event::Opened { group, .. } => row.group_id = group.as_ref().and_then(token),
+            Event::MessageReceived(message) => {
+                row.unread += u32::from(message.is_news());
+                row.show(message);
+            }
+            Event::MessageEchoed(message) => row.show(message),
+            Event::MarkedRead { .. } => row.unread = 0,
+            Event::Assigned { agent, .. } => {
+                row.assignee = Some(*agent);
+                row.state = State::HumanHandling.as_str().into();
+            }
+            Event::Unassigned { .. } => {
+                row.assignee = None;
+                row.state = State::Open.as_str().into();
+            }
+            Event::Resolved { .. } => {
+                row.state = State::Closed.as_str().into();
+                row.closed_at = Some(recorded.stored.recorded_at);
+            }
+            Event::Reopened { cycle, .. } => {
+                row.cycle = *cycle;
+                row.closed_at = None;
+                let state = if row.assignee.is_some() { State::HumanHandling } else { State::Open };
+                row.state = state.as_str().into();
+            }
+            Event::Dispatched(_)
+            | Event::Delivered(_)
+            | Event::Read(_)
+            | Event::Played(_)
+            | Event::Failed(_)
+            | Event::NoteAdded { .. } => {}
+        }
+        Some(row)
+    }
+}
+
+fn opened(key: &Key, channel: Uuid, contact: Uuid, event: &Recorded) -> Row {
+    Row {
+        tenant_id: key.tenant_id,
+        conversation_id: key.conversation_id,
+        channel_id: channel,
+        contact_id: contact,
+        group_id: None,
+        state: State::Open.as_str().into(),
+        assignee: None,
+        cycle: 1,
+        unread: 0,
+        messages: 0,
+        last_message_at: None,
+        last_message_order: None,
+        last_message_kind: None,
+        last_message_author: None,
+        last_message_body: None,
+        version: 0,
+        opened_at: event.stored.recorded_at,
+        closed_at: None,
+    }
+}
+
+impl Row {
+    /// Counts the message, and shows it if it is the newest.
+    fn show(&mut self, message: &Message) {
+        self.messages += 1;
+        let newest = self.last_message_at.zip(self.last_message_order.as_deref());
+        if newest.is_some_and(|newest| newest > message.order()) {
+            return;
+        }
+        self.last_message_at = Some(message.at);
+        self.last_message_order = Some(message.order.clone());
+        self.last_message_kind = Some(message.kind.as_str().into());
+        self.last_message_author = Some(author(message.author).into());
+        self.last_message_body = token(&message.body);
+    }
+}
+
+pub(crate) fn author(author: Author) -> &'static str {
+    match author {
+        Author::Customer => "customer",
+        Author::Human => "human",
+        Author::Bot => "bot",
+        Author::Automation => "automation",
+        Author::Campaign => "campaign",
+    }
+}

@@ -1,0 +1,53 @@
+//! Read models: what people read, folded from the log. Everything here can be thrown away and
+//! made again from the events; nothing here has an effect outside the database.
+
+pub mod as_of;
+pub mod audit;
+pub mod contacts;
+pub mod conversation_messages;
+pub mod digest;
+pub mod finder;
+pub mod generation;
+pub mod inbox;
+pub mod live;
+pub mod message_volume;
+pub mod model;
+pub mod rebuild;
+pub mod recorded;
+pub mod search;
+pub mod verify;
+mod working_set;
+
+pub use model::{Model, ReadModel};
+pub use recorded::Recorded;
+
+/// Every read model, alphabetic.
+pub const MODELS: &[&dyn Model] = &[
+    &audit::Audit,
+    &contacts::Contacts,
+    &conversation_messages::ConversationMessages,
+    &inbox::Inbox,
+    &message_volume::MessageVolume,
+];
+
+/// The read model of that name.
+pub fn model(name: &str) -> Option<&'static dyn Model> {
+    MODELS.iter().copied().find(|model| model.name() == name)
+}
+
+/// Why the machinery of read models failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("read model {model} has a row that its own code can't read: {reason}")]
+    Row { model: &'static str, reason: String },
+    #[error("read model {0} is being built")]
+    Building(&'static str),
+    #[error("read model {0} is being rebuilt by another process")]
+    Busy(&'static str),
+    #[error("read model {0} moved on meanwhile")]
+    LostLease(&'static str),
+    #[error(transparent)]
+    Undecodable(#[from] domain::event::Undecodable),
+}

@@ -1,0 +1,242 @@
+//! Builds a generation of a read model beside the live one and puts it in its place, while the
+//! server goes on writing and reading.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use event_store::{Database, log};
+use sqlx::PgPool;
+
+use crate::generation::{self, Generation};
+use crate::live::{Decoded, decode, fold_or_stop};
+use crate::working_set::WorkingSet;
+use crate::{Error, Model, Recorded};
+
+/// Events read at once.
+const PAGE: i64 = 5_000;
+/// Rows folded in memory before they are written out, and events between two such points: what a
+/// kill -9 may cost.
+const ROWS: usize = 200_000;
+const EVENTS: i64 = 100_000;
+
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub generation: i32,
+    pub position: i64,
+    pub head: i64,
+    /// Where this run began; more than 0 when it resumes an interrupted one.
+    pub began_at: i64,
+}
+
+/// What a rebuild did.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Rebuilt {
+    pub generation: i32,
+    pub position: i64,
+    pub events: i64,
+    pub seconds: f64,
+}
+
+/// Rebuilds one read model and swaps it in. `told` hears of progress. An interrupted rebuild of
+/// the same version and shape is taken up near where it was.
+pub async fn rebuild(
+    database: &Database,
+    log_pool: &PgPool,
+    model: &'static dyn Model,
+    told: &(dyn Fn(Progress) + Sync),
+) -> Result<Rebuilt, Error> {
+    let started = Instant::now();
+    let mut lock = database.owner.acquire().await?;
+    let alone: bool = sqlx::query_scalar("select pg_try_advisory_lock(7204, hashtext($1))")
+        .bind(model.name())
+        .fetch_one(&mut *lock)
+        .await?;
+    // Closing the connection gives the lock back, whatever happens in between.
+    lock.close_on_drop();
+    if !alone {
+        return Err(Error::Busy(model.name()));
+    }
+    let mut build = Build::begin(database, log_pool, model).await?;
+    let began_at = build.flushed;
+    let head = log::head(log_pool).await?;
+    build.fold_until(head, told, began_at).await?;
+    build.finish_table().await?;
+    let position = build.swap().await?;
+    generation::prune(&database.owner, model).await?;
+    Ok(Rebuilt {
+        generation: build.generation,
+        position,
+        events: position - began_at,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+struct Build<'a> {
+    database: &'a Database,
+    log: &'a PgPool,
+    model: &'static dyn Model,
+    generation: i32,
+    rows: Box<dyn WorkingSet>,
+    stopped: HashSet<String>,
+    /// How far the rows in memory are, and how far those in the table.
+    position: i64,
+    flushed: i64,
+}
+
+impl<'a> Build<'a> {
+    async fn begin(
+        database: &'a Database,
+        log: &'a PgPool,
+        model: &'static dyn Model,
+    ) -> Result<Self, Error> {
+        let owner = &database.owner;
+        let resumed = generation::in_state(owner, model, "building").await?;
+        let building = match resumed {
+            Some(building) => building,
+            None => generation::create(owner, model, "building").await?,
+        };
+        let Generation { generation, .. } = building;
+        // Table and progress row are both unlogged: a crash of the database empties both.
+        let flushed: Option<i64> = sqlx::query_scalar(
+            "select position from rebuild_progress where model = $1 and generation = $2",
+        )
+        .bind(model.name())
+        .bind(generation)
+        .fetch_optional(owner)
+        .await?;
+        if flushed.is_none() {
+            sqlx::query(&format!("truncate {}", model.table(generation))).execute(owner).await?;
+        }
+        let flushed = flushed.unwrap_or_default();
+        let rows = model.working_set();
+        let stopped = HashSet::new();
+        Ok(Build { database, log, model, generation, rows, stopped, position: flushed, flushed })
+    }
+
+    async fn fold_until(
+        &mut self,
+        until: i64,
+        told: &(dyn Fn(Progress) + Sync),
+        began_at: i64,
+    ) -> Result<(), Error> {
+        while self.position < until {
+            let page = log::page(self.log, self.position, until, PAGE).await?;
+            let Some(last) = page.last().map(|event| event.position) else { break };
+            self.fold(page).await?;
+            self.position = last;
+            if self.rows.len() > ROWS || self.position - self.flushed >= EVENTS {
+                self.flush().await?;
+            }
+            told(Progress {
+                generation: self.generation,
+                position: self.position,
+                head: until,
+                began_at,
+            });
+        }
+        self.flush().await
+    }
+
+    async fn fold(&mut self, page: Vec<log::Recorded>) -> Result<(), Error> {
+        let page: Vec<Decoded> = page.into_iter().map(decode).collect();
+        let known: Vec<Recorded> = page.iter().flatten().cloned().collect();
+        let wanted = self.rows.want(&known);
+        let mut db = self.database.owner.acquire().await?;
+        // Nothing was written yet: then there is nothing to load either.
+        if let Some(keys) = wanted.filter(|_| self.flushed > 0) {
+            generation::load(&mut db, self.model, self.generation, &keys, &mut *self.rows).await?;
+        }
+        let mut letters = vec![];
+        for event in &page {
+            fold_or_stop(&mut *self.rows, event, &mut self.stopped, &mut letters);
+        }
+        for letter in &letters {
+            letter.keep(&mut db, self.model, self.generation).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        let mut tx = self.database.owner.begin().await?;
+        generation::write(&mut tx, self.model, self.generation, &mut *self.rows).await?;
+        sqlx::query(
+            "insert into rebuild_progress (model, generation, position) values ($1, $2, $3)
+             on conflict (model, generation) do update set position = excluded.position",
+        )
+        .bind(self.model.name())
+        .bind(self.generation)
+        .bind(self.position)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.flushed = self.position;
+        if self.rows.len() > ROWS {
+            self.rows.clear();
+        }
+        Ok(())
+    }
+
+    /// Indexes and durability come last, when the rows are in.
+    async fn finish_table(&self) -> Result<(), Error> {
+        let mut db = self.database.owner.acquire().await?;
+        let table = self.model.table(self.generation);
+        sqlx::query(&format!("alter table {table} set logged")).execute(&mut *db).await?;
+        generation::index(&mut db, self.model, self.generation).await?;
+        sqlx::query(&format!("analyze {table}")).execute(&mut *db).await?;
+        Ok(())
+    }
+
+    /// Catches up with the live generation, which stands still meanwhile, and takes its place.
+    async fn swap(&mut self) -> Result<i64, Error> {
+        let head = log::head(self.log).await?;
+        self.fold_until(head, &|_| {}, self.position).await?;
+        let name = self.model.name();
+        let mut tx = self.database.owner.begin().await?;
+        let live: Option<(i32, i64)> = sqlx::query_as(
+            "select generation, position from generations
+              where model = $1 and version = $2 and shape = $3 and state = 'live' for update",
+        )
+        .bind(name)
+        .bind(self.model.version())
+        .bind(self.model.shape())
+        .fetch_optional(&mut *tx)
+        .await?;
+        // No reader may see the position go back.
+        self.fold_until(live.map_or(0, |(_, position)| position), &|_| {}, self.position).await?;
+        if let Some((generation, _)) = live {
+            sqlx::query("update generations set state = 'old' where model = $1 and generation = $2")
+                .bind(name)
+                .bind(generation)
+                .execute(&mut *tx)
+                .await?;
+        }
+        sqlx::query(
+            "update generations set state = 'live', position = $3, live_since = now()
+              where model = $1 and generation = $2",
+        )
+        .bind(name)
+        .bind(self.generation)
+        .bind(self.position)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.show().await?;
+        Ok(self.position)
+    }
+
+    /// The view for SQL users follows; a long query on it only delays this, never a reader.
+    async fn show(&self) -> Result<(), Error> {
+        loop {
+            let mut tx = self.database.owner.begin().await?;
+            match generation::show(&mut tx, self.model, self.generation).await {
+                Ok(()) => return Ok(tx.commit().await?),
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => {
+                    tx.rollback().await?;
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

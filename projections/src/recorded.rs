@@ -1,0 +1,29 @@
+//! A recorded event with its payload decoded, as folds see it.
+
+use domain::Event;
+use domain::event::Undecodable;
+use uuid::Uuid;
+
+/// What the log holds, and what it means.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub stored: event_store::Recorded,
+    pub event: Event,
+}
+
+impl Recorded {
+    pub fn decode(stored: event_store::Recorded) -> Result<Recorded, Undecodable> {
+        let event = Event::decode(
+            &stored.aggregate_type,
+            &stored.event_type,
+            &stored.event_version,
+            &stored.payload,
+        )?;
+        Ok(Recorded { stored, event })
+    }
+
+    /// The stream's id. Aggregates of ours have UUIDs; another program's may not.
+    pub fn stream(&self) -> Uuid {
+        self.stored.aggregate_id.parse().unwrap_or_default()
+    }
+}

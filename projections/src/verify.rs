@@ -1,0 +1,193 @@
+//! Compares a live read model with a fresh replay of the log, row by row.
+
+use std::collections::{BTreeMap, HashSet};
+
+use event_store::log;
+use sqlx::PgPool;
+
+use crate::live::{decode, fold_or_stop};
+use crate::{Error, Model, digest, generation};
+
+/// Rows of a read model by key, at a position.
+#[derive(Debug)]
+pub struct Rows {
+    pub position: i64,
+    pub rows: BTreeMap<String, String>,
+}
+
+/// What comparing found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Verdict {
+    pub model: &'static str,
+    pub position: i64,
+    pub rows: usize,
+    pub digest: String,
+    /// The first difference, by key; `None` where live and replay agree.
+    pub difference: Option<Difference>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    pub key: String,
+    /// The first column that differs; `None` where a whole row is missing or too many.
+    pub column: Option<String>,
+    pub live: Option<String>,
+    pub replayed: Option<String>,
+}
+
+/// The live rows and the checkpoint they belong to, from one snapshot.
+pub async fn live(pool: &PgPool, model: &'static dyn Model) -> Result<Rows, Error> {
+    let mut tx = pool.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await?;
+    let (generation, position): (i32, i64) = sqlx::query_as(
+        "select generation, position from generations
+          where model = $1 and version = $2 and shape = $3 and state = 'live'",
+    )
+    .bind(model.name())
+    .bind(model.version())
+    .bind(model.shape())
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Error::Building(model.name()))?;
+    let query = format!("select row_to_json(t)::text from {} t", model.table(generation));
+    let texts: Vec<String> = sqlx::query_scalar(&query).fetch_all(&mut *tx).await?;
+    let mut set = model.working_set();
+    set.supply(&texts)?;
+    Ok(Rows { position, rows: set.canonical() })
+}
+
+/// All rows as a replay of the log up to `until` makes them.
+pub async fn replay(
+    pool: &PgPool,
+    model: &'static dyn Model,
+    until: i64,
+) -> Result<Rows, Error> {
+    let mut set = model.working_set();
+    let (mut stopped, mut letters, mut position) = (HashSet::new(), vec![], 0);
+    while position < until {
+        let page = log::page(pool, position, until, 5_000).await?;
+        let Some(last) = page.last().map(|event| event.position) else { break };
+        for stored in page {
+            let event = decode(stored);
+            if let Ok(recorded) = &event {
+                set.want(std::slice::from_ref(recorded));
+            }
+            fold_or_stop(&mut *set, &event, &mut stopped, &mut letters);
+        }
+        position = last;
+    }
+    Ok(Rows { position: until, rows: set.canonical() })
+}
+
+/// Compares live rows with a replay up to their checkpoint.
+pub async fn verify(pool: &PgPool, model: &'static dyn Model) -> Result<Verdict, Error> {
+    let live = live(pool, model).await?;
+    let replayed = replay(pool, model, live.position).await?;
+    Ok(Verdict {
+        model: model.name(),
+        position: live.position,
+        rows: live.rows.len(),
+        digest: digest::of_rows(&live.rows),
+        difference: first_difference(&live.rows, &replayed.rows),
+    })
+}
+
+fn first_difference(
+    live: &BTreeMap<String, String>,
+    replayed: &BTreeMap<String, String>,
+) -> Option<Difference> {
+    let mut keys: Vec<&String> = live.keys().chain(replayed.keys()).collect();
+    keys.sort();
+    let key = keys.into_iter().find(|key| live.get(*key) != replayed.get(*key))?;
+    let (live, replayed) = (live.get(key), replayed.get(key));
+    let object = |row: Option<&String>| -> serde_json::Map<String, serde_json::Value> {
+        row.and_then(|row| serde_json::from_str(row).ok()).unwrap_or_default()
+    };
+    let (one, other) = (object(live), object(replayed));
+    let column = match (live, replayed) {
+        (Some(_), Some(_)) => one.keys().find(|name| one.get(*name) != other.get(*name)).cloned(),
+        _ => None,
+    };
+    let shown = |row: Option<&String>, object: &serde_json::Map<_, serde_json::Value>| {
+        column.as_ref().map_or_else(
+            || row.cloned(),
+            |column| object.get(column).map(ToString::to_string),
+        )
+    };
+    Some(Difference {
+        key: key.clone(),
+        live: shown(live, &one),
+        replayed: shown(replayed, &other),
+        column,
+    })
+}
+
+/// The digest of the live rows.
+pub async fn live_digest(pool: &PgPool, model: &'static dyn Model) -> Result<Verdict, Error> {
+    let live = live(pool, model).await?;
+    Ok(Verdict {
+        model: model.name(),
+        position: live.position,
+        rows: live.rows.len(),
+        digest: digest::of_rows(&live.rows),
+        difference: None,
+    })
+}
+
+/// Where each read model stands: rows of `projections` for people and programs.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Standing {
+    pub model: &'static str,
+    pub version: i32,
+    pub state: &'static str,
+    pub generation: Option<i32>,
+    pub position: Option<i64>,
+    pub head: i64,
+    pub lag: Option<i64>,
+    /// Of a generation that is being built: how far it is.
+    pub building: Option<i64>,
+    pub dead_letters: i64,
+}
+
+pub async fn standing(pool: &PgPool, model: &'static dyn Model) -> Result<Standing, Error> {
+    let live = generation::live(pool, model).await?;
+    let building = generation::in_state(pool, model, "building").await?;
+    let progress: Option<i64> = match &building {
+        None => None,
+        Some(building) => {
+            let written: Option<i64> = sqlx::query_scalar(
+                "select position from rebuild_progress where model = $1 and generation = $2",
+            )
+            .bind(model.name())
+            .bind(building.generation)
+            .fetch_optional(pool)
+            .await?;
+            Some(written.unwrap_or_default())
+        }
+    };
+    let dead_letters: i64 = sqlx::query_scalar(
+        "select count(*) from dead_letters where model = $1 and generation = $2",
+    )
+    .bind(model.name())
+    .bind(live.as_ref().map(|live| live.generation))
+    .fetch_one(pool)
+    .await?;
+    let head = log::head(pool).await?;
+    Ok(Standing {
+        model: model.name(),
+        version: model.version(),
+        state: match (&live, &building) {
+            (Some(_), None) => "live",
+            (Some(_), Some(_)) => "rebuilding",
+            (None, _) => "building",
+        },
+        generation: live.as_ref().map(|live| live.generation),
+        position: live.as_ref().map(|live| live.position),
+        head,
+        lag: live.as_ref().map(|live| head - live.position),
+        building: progress,
+        dead_letters,
+    })
+}
