@@ -1,3 +1,246 @@
-//! placeholder
+//! Takes decisions and records them: the only crate that changes anything.
 
+pub mod access;
+pub mod error;
 pub mod gateways;
+pub mod intake;
+pub mod setup;
+pub mod sourced;
+pub mod work;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use domain::{Actor, Aggregate, Context};
+use event_store::{Append, IdempotencyRecord, Store, log};
+use quick_cache::sync::Cache;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+pub use error::{Error, Refusal};
+pub use work::Work;
+
+/// Hot aggregates that a process remembers.
+const CACHED: usize = 50_000;
+/// How often a decision is taken anew when others were faster.
+const TRIES: usize = 12;
+/// Writers of one process on the same stream take turns instead of racing.
+const TURNS: usize = 1024;
+
+/// On whose behalf a command runs, and what it belongs to.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    pub tenant: Uuid,
+    pub actor: Actor,
+    /// A repeat with the same id causes the same events, and none if they are there.
+    pub command_id: Uuid,
+    pub correlation_id: Uuid,
+    pub causation_id: Option<Uuid>,
+    /// An object of strings; personal ones marked.
+    pub metadata: Value,
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A client's key and what it was used for, both as keyed hashes.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    pub key: Vec<u8>,
+    pub fingerprint: Vec<u8>,
+}
+
+impl Meta {
+    pub fn new(tenant: Uuid, actor: Actor) -> Self {
+        let id = Uuid::now_v7();
+        Meta {
+            tenant,
+            actor,
+            command_id: id,
+            correlation_id: id,
+            causation_id: None,
+            metadata: Value::Object(serde_json::Map::new()),
+            idempotency: None,
+        }
+    }
+}
+
+/// What became of a unit of work.
+#[derive(Clone, Debug)]
+pub struct Outcome<T> {
+    pub value: T,
+    /// The last position that it wrote, or without events the one it was decided at.
+    pub position: i64,
+    pub events: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct Cached {
+    pub(crate) tenant: Uuid,
+    pub(crate) version: i64,
+    pub(crate) state: Arc<dyn Any + Send + Sync>,
+}
+
+/// Runs commands against the log. Cheap to clone.
+#[derive(Clone)]
+pub struct Commands {
+    store: Store,
+    cache: Arc<Cache<(&'static str, Uuid), Cached>>,
+    turns: Arc<Vec<Mutex<()>>>,
+}
+
+impl Commands {
+    pub fn new(store: Store) -> Self {
+        let turns = (0..TURNS).map(|_| Mutex::new(())).collect();
+        Commands { store, cache: Arc::new(Cache::new(CACHED)), turns: Arc::new(turns) }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// One command on one aggregate. See [`Self::transact`].
+    pub async fn execute<A: Aggregate>(
+        &self,
+        id: Uuid,
+        command: impl Fn() -> A::Command,
+        meta: &Meta,
+    ) -> Result<Outcome<i64>, Error>
+    where
+        Refusal: From<A::Error>,
+    {
+        let _turn = self.turn(id).await;
+        self.transact(meta, async |work: &mut Work| {
+            work.execute::<A>(id, command()).await?;
+            Ok(work.version::<A>(id))
+        })
+        .await
+    }
+
+    /// Waits for one's turn among this process's writers of a stream.
+    pub async fn turn(&self, id: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
+        let low = usize::from(id.as_bytes()[14]) << 8 | usize::from(id.as_bytes()[15]);
+        self.turns[low % TURNS].lock().await
+    }
+
+    /// Decides and records a unit of work: all or nothing. When another writer was faster, the
+    /// decision is taken again on what is true then, so `decide` may run several times.
+    ///
+    /// A refusal, or a decision that changes nothing, is checked against the log before it is
+    /// told: it may have been taken on remembered state that is out of date.
+    pub async fn transact<T>(
+        &self,
+        meta: &Meta,
+        decide: impl AsyncFn(&mut Work) -> Result<T, Error>,
+    ) -> Result<Outcome<T>, Error> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let mut work = Work::new(self, meta);
+            let decided = decide(&mut work).await;
+            let value = match decided {
+                Ok(value) if work.has_events() => value,
+                Err(Error::Failed(error)) => return Err(error.into()),
+                decided => {
+                    if work.is_current().await? {
+                        let position = self.store.head();
+                        return decided.map(|value| Outcome { value, position, events: 0 });
+                    }
+                    continue;
+                }
+            };
+            match self.store.append(work.append()?).await {
+                Ok(appended) => {
+                    let events = work.remember();
+                    return Ok(Outcome { value, position: appended.last, events });
+                }
+                Err(event_store::Error::Refused(refusal)) => {
+                    work.forget();
+                    let error = Error::from(refusal);
+                    if matches!(error, Error::KeyUsed | Error::Refused(Refusal::NotFound)) {
+                        return Err(error);
+                    }
+                    last = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.unwrap_or(Error::Contended))
+    }
+
+    /// The aggregate as it is now, and its version; the default at version 0 if it isn't.
+    pub async fn load<A: Aggregate>(&self, tenant: Uuid, id: Uuid) -> Result<(A, i64), Error> {
+        self.fold(tenant, id, A::default(), 0).await
+    }
+
+    async fn fold<A: Aggregate>(
+        &self,
+        tenant: Uuid,
+        id: Uuid,
+        mut state: A,
+        mut version: i64,
+    ) -> Result<(A, i64), Error> {
+        let id = id.to_string();
+        let pool = self.store.pool();
+        let events = log::stream(pool, A::TYPE, &id, version, i64::MAX)
+            .await
+            .map_err(event_store::Error::from)?;
+        for event in events {
+            // Another organisation's aggregate is one that does not exist.
+            if event.tenant_id != tenant {
+                return Err(Refusal::NotFound.into());
+            }
+            version = event.sequence;
+            state.evolve(&self.decode::<A>(&event).await?);
+        }
+        Ok((state, version))
+    }
+
+    async fn decode<A: Aggregate>(&self, event: &log::Recorded) -> Result<A::Event, Error> {
+        let unreadable = |error: serde_json::Error| Error::Undecodable {
+            position: event.position,
+            reason: error.to_string(),
+        };
+        if !A::OPENS_PERSONAL {
+            return serde_json::from_str(&event.payload).map_err(unreadable);
+        }
+        let mut payload: Value = serde_json::from_str(&event.payload).map_err(unreadable)?;
+        self.store.codec().open(event.tenant_id, event.event_id, &mut payload).await?;
+        serde_json::from_value(payload).map_err(unreadable)
+    }
+}
+
+/// The id of a command's n-th event: the same command gives the same ids.
+pub(crate) fn event_id(command: Uuid, number: usize) -> Uuid {
+    let hash = Sha256::new()
+        .chain_update(b"verbatim/event/1")
+        .chain_update(command.as_bytes())
+        .chain_update((number as u64).to_be_bytes())
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+pub(crate) fn context(meta: &Meta, store: &Store) -> Context {
+    Context { tenant: meta.tenant, actor: meta.actor.clone(), now: store.clock().now() }
+}
+
+/// What an append carries besides its streams.
+pub(crate) fn envelope(meta: &Meta) -> Append {
+    Append {
+        tenant: meta.tenant,
+        actor: meta.actor.to_string(),
+        command_id: Some(meta.command_id),
+        correlation_id: meta.correlation_id,
+        causation_id: meta.causation_id,
+        metadata: meta.metadata.clone(),
+        streams: vec![],
+        claims: vec![],
+        idempotency: meta.idempotency.as_ref().map(|idempotency| IdempotencyRecord {
+            key: idempotency.key.clone(),
+            fingerprint: idempotency.fingerprint.clone(),
+            status: 0,
+            response: None,
+        }),
+    }
+}

@@ -112,3 +112,19 @@ pub async fn position_at(db: &sqlx::PgPool, time: DateTime<Utc>) -> sqlx::Result
 pub async fn epoch(db: impl PgExecutor<'_>) -> sqlx::Result<i32> {
     sqlx::query_scalar("select max(epoch) from epochs").fetch_one(db).await
 }
+
+/// Whose stream it is, if there is one.
+pub async fn tenant_of(
+    db: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar(
+        "select tenant_id from events
+          where aggregate_type = $1 and aggregate_id = $2 and sequence = 1",
+    )
+    .bind(aggregate_type)
+    .bind(aggregate_id)
+    .fetch_optional(db)
+    .await
+}

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::appender::{Appender, Request};
-use crate::batch::{Append, Refusal, Written};
+use crate::batch::{Append, Claim, Refusal, Written};
 use crate::codec::Codec;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
@@ -107,6 +107,7 @@ impl Store {
     /// Opens the log over a pool whose role may append, and starts the tasks that serve it; they
     /// end with the last clone.
     pub async fn open(pool: PgPool, master: MasterKey, clock: Clock) -> Result<Store, Error> {
+        check_master_key(&pool, &master).await?;
         let keyring = Keyring::new(pool.clone(), master);
         let (head, _) = watch::channel(log::head(&pool).await?);
         let epoch = log::epoch(&pool).await?;
@@ -200,29 +201,32 @@ impl Store {
         self.codec.keyring.master.lookup(tenant, parts)
     }
 
-    /// Who holds these claims: rows of `(value, owner)` for all values of a scope that begin with
-    /// one of the prefixes.
+    /// Who holds what of this: all claims whose scope and value's beginning are asked for.
     pub async fn claims(
         &self,
         tenant: Uuid,
-        scope: &str,
-        prefixes: &[Vec<u8>],
-    ) -> Result<Vec<(Vec<u8>, String)>, Error> {
-        // 0xff beyond any value of ours: hashes end long before.
-        let ends: Vec<Vec<u8>> =
-            prefixes.iter().map(|prefix| [prefix.as_slice(), &[0xff; 65]].concat()).collect();
-        Ok(sqlx::query_as(
-            "select c.value, c.aggregate_id from unnest($3::bytea[], $4::bytea[]) p(low, high)
-               join claims c on c.tenant_id = $1 and c.scope = $2
-                and c.value >= p.low and c.value <= p.high
-              order by c.value",
+        wanted: &[(&str, Vec<u8>)],
+    ) -> Result<Vec<Claim>, Error> {
+        let (scopes, lows): (Vec<&str>, Vec<&[u8]>) =
+            wanted.iter().map(|(scope, low)| (*scope, low.as_slice())).unzip();
+        // Beyond every value that begins so: hashes of ours are shorter.
+        let highs: Vec<Vec<u8>> =
+            lows.iter().map(|low| [*low, [0xff; 65].as_slice()].concat()).collect();
+        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(
+            "select c.scope, c.value, c.aggregate_id
+               from unnest($2::text[], $3::bytea[], $4::bytea[]) w(scope, low, high)
+              cross join lateral (select * from claims c where c.tenant_id = $1
+                and c.scope = w.scope and c.value >= w.low and c.value <= w.high) c
+              order by c.scope, c.value",
         )
         .bind(tenant)
-        .bind(scope)
-        .bind(prefixes)
-        .bind(&ends)
+        .bind(&scopes)
+        .bind(&lows)
+        .bind(&highs)
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        let claim = |(scope, value, owner)| Claim { scope, value, owner };
+        Ok(rows.into_iter().map(claim).collect())
     }
 
     /// The outcome kept under an idempotency key: fingerprint, position, status, answer.
@@ -289,6 +293,26 @@ pub struct Outcome {
     pub position: i64,
     pub status: i32,
     pub response: Option<Vec<u8>>,
+}
+
+/// A database belongs to the master key that first opened it: with another one nothing could be
+/// read, and what was written would be lost to the first.
+async fn check_master_key(pool: &PgPool, master: &MasterKey) -> Result<(), Error> {
+    let bound_to = secret_of(Uuid::nil(), Uuid::nil());
+    let mark = master.wrap(b"verbatim", &bound_to)?;
+    let kept: Vec<u8> = sqlx::query_scalar(
+        "with made as (insert into secrets (id, tenant_id, kind, ciphertext)
+                       values ($1, $1, 'master_key_check', $2)
+                       on conflict do nothing returning ciphertext)
+         select ciphertext from made union all
+         select ciphertext from secrets where id = $1 limit 1",
+    )
+    .bind(Uuid::nil())
+    .bind(mark)
+    .fetch_one(pool)
+    .await?;
+    master.unwrap(&kept, &bound_to)?;
+    Ok(())
 }
 
 fn answer_of(tenant: Uuid, key: &[u8]) -> Vec<u8> {

@@ -1,11 +1,14 @@
 //! Who did what, when, and because of what: one row for each event.
 
 use chrono::{DateTime, Utc};
+use event_store::log;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::Recorded;
+use crate::finder::Finder;
 use crate::model::{Column, ReadModel, Source, Table, column};
+use crate::{Error, Recorded};
 
 pub struct Audit;
 
@@ -85,4 +88,49 @@ impl ReadModel for Audit {
             recorded_at: stored.recorded_at,
         })
     }
+}
+
+/// What an auditor looks for; all of it must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub aggregate_type: Option<String>,
+    pub aggregate_id: Option<String>,
+    pub correlation: Option<Uuid>,
+    pub from: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Events before position `before`, newest first.
+pub async fn page(
+    finder: &Finder<Audit>,
+    filter: Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.when("actor = {}", filter.actor)
+        .when("action = {}", filter.action)
+        .when("aggregate_type = {}", filter.aggregate_type)
+        .when("aggregate_id = {}", filter.aggregate_id)
+        .when("correlation_id = {}", filter.correlation)
+        .when("recorded_at >= {}", filter.from)
+        .when("recorded_at < {}", filter.to)
+        .when("position < {}", before);
+    find.fetch("position desc", limit).await
+}
+
+/// What the log holds at these positions of the organisation.
+pub async fn recorded(
+    pool: &PgPool,
+    tenant: Uuid,
+    positions: &[i64],
+) -> Result<Vec<log::Recorded>, Error> {
+    let query = format!(
+        "select {} from events where tenant_id = $1 and position = any($2) order by position desc",
+        log::COLUMNS
+    );
+    Ok(sqlx::query_as(&query).bind(tenant).bind(positions).fetch_all(pool).await?)
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::contact::{Event, Identities, Source as Told};
 use domain::Personal;
+use domain::contact::{Event, Identities, Source as Told};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Recorded;
+use crate::finder::Finder;
 use crate::model::{Column, ReadModel, Source, Table, column};
+use crate::{Error, Recorded};
 
 pub struct Contacts;
 
@@ -136,6 +137,44 @@ impl Row {
         self.user_id = told_token(&told.user_id).or(self.user_id.take());
         self.username = told_token(&told.username).or(self.username.take());
     }
+}
+
+/// The last row of a page: when the contact was registered, and its id.
+pub type Cursor = (DateTime<Utc>, Uuid);
+
+/// Contacts, the newest first; only those with this tag, and of these ids, where told.
+pub async fn page(
+    finder: &Finder<Contacts>,
+    tag: Option<String>,
+    ids: Option<Vec<Uuid>>,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.when("tags ? {}", tag).when("contact_id = any({})", ids);
+    if let Some((at, contact)) = after {
+        find.sql.push(" and (registered_at, contact_id) < (").push_bind(at);
+        find.sql.push(", ").push_bind(contact).push(")");
+    }
+    find.fetch("registered_at desc, contact_id desc", limit).await
+}
+
+/// One contact.
+pub async fn find(finder: &Finder<Contacts>, contact: Uuid) -> Result<Option<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.when("contact_id = {}", Some(contact));
+    find.fetch_one().await
+}
+
+/// The contacts of these ids, as far as there are any.
+pub async fn of_ids(
+    finder: &Finder<Contacts>,
+    ids: Vec<Uuid>,
+) -> Result<BTreeMap<Uuid, Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.when("contact_id = any({})", Some(ids));
+    let rows: Vec<Row> = find.fetch("contact_id", i64::MAX).await?;
+    Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
 }
 
 /// The token under which a personal value stands in a column.

@@ -9,10 +9,11 @@ use domain::message::{Delivery, DeliveryError, Kind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Recorded;
 use crate::contacts::token;
+use crate::finder::Finder;
 use crate::inbox::author;
 use crate::model::{Column, ReadModel, Source, Table, column};
+use crate::{Error, Recorded};
 
 pub struct ConversationMessages;
 
@@ -207,6 +208,10 @@ impl Row {
             self.conflict = true;
             return;
         }
+        // The placeholder of an imported history never covers the real message.
+        if message.kind == Kind::MediaPlaceholder && self.kind.is_some() {
+            return;
+        }
         self.kind = Some(message.kind.as_str().into());
         self.author = Some(author(message.author).into());
         self.contact_id = Some(message.contact);
@@ -221,11 +226,8 @@ impl Row {
     }
 
     fn touch(&mut self, message: &Message) {
-        let touch = Touch {
-            at: message.at,
-            order: message.order.clone(),
-            body: token(&message.body),
-        };
+        let touch =
+            Touch { at: message.at, order: message.order.clone(), body: token(&message.body) };
         let newer = |old: &Touch| (old.at, old.order.as_str()) < message.order();
         match message.kind {
             Kind::Revoke => {
@@ -260,4 +262,34 @@ impl Row {
         }
         self.errors.sort_by(|a, b| (a.code, &a.title).cmp(&(b.code, &b.title)));
     }
+}
+
+/// The last row of a page. Messages of one moment stand in the order of their content's hash, as
+/// the inbox chooses the newest, so that the order in which they arrived changes nothing.
+pub type Cursor = (DateTime<Utc>, String, Uuid);
+
+impl Row {
+    /// Where a page goes on behind this row.
+    pub fn cursor(&self) -> Option<Cursor> {
+        Some((self.at?, self.message_order.clone().unwrap_or_default(), self.message_id))
+    }
+}
+
+/// What was said in a conversation, newest first.
+pub async fn page(
+    finder: &Finder<ConversationMessages>,
+    conversation: Uuid,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.sql.push(" and kind is not null");
+    find.when("conversation_id = {}", Some(conversation));
+    if let Some((at, order, message)) = after {
+        find.when("at <= {}", Some(at));
+        find.sql.push(" and (at, coalesce(message_order, ''), message_id) < (").push_bind(at);
+        find.sql.push(", ").push_bind(order).push(", ").push_bind(message).push(")");
+    }
+    let order = "at desc, coalesce(message_order, '') desc, message_id desc";
+    find.fetch(order, limit).await
 }

@@ -1,1 +1,108 @@
-//! x
+//! Finds rows of read models for one organisation. Every query on their tables begins here, so
+//! that none can be written without a tenant.
+
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use sqlx::{PgPool, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::{Error, Model, ReadModel, generation};
+
+/// One organisation's rows in the live generation of a read model.
+#[derive(Clone, Debug)]
+pub struct Finder<M> {
+    pool: PgPool,
+    tenant: Uuid,
+    table: String,
+    position: i64,
+    model: PhantomData<M>,
+}
+
+impl<M: ReadModel> Finder<M> {
+    /// Looks which generation is live now; [`Error::Building`] while there is none.
+    pub async fn open(pool: &PgPool, model: &'static M, tenant: Uuid) -> Result<Self, Error> {
+        let live = generation::live(pool, model).await?.ok_or(Error::Building(M::NAME))?;
+        Ok(Finder {
+            pool: pool.clone(),
+            tenant,
+            table: model.table(live.generation),
+            position: live.position,
+            model: PhantomData,
+        })
+    }
+
+    /// What is found holds at least all events up to here.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    /// Begins a query for these columns.
+    pub(crate) fn select<'a>(&self, columns: &str) -> Select<'a, M> {
+        self.select_with(|sql| {
+            sql.push(columns);
+        })
+    }
+
+    /// Begins a query whose columns hold values. The tenant is told to the session in the same
+    /// statement, for row security to see, without a transaction around it.
+    pub(crate) fn select_with<'a>(
+        &self,
+        columns: impl FnOnce(&mut QueryBuilder<'a, Postgres>),
+    ) -> Select<'a, M> {
+        let mut sql =
+            QueryBuilder::new("select row_to_json(q)::text from (select set_config('app.tenant', ");
+        sql.push_bind(self.tenant.to_string());
+        sql.push(", true) as id offset 0) t cross join lateral (select ");
+        columns(&mut sql);
+        sql.push(format!(" from {} r where r.tenant_id = t.id::uuid", self.table));
+        Select { pool: self.pool.clone(), sql, model: PhantomData }
+    }
+}
+
+/// A query that is being written: conditions, then what order and how many.
+pub(crate) struct Select<'a, M> {
+    pool: PgPool,
+    /// Stands behind a first condition.
+    pub(crate) sql: QueryBuilder<'a, Postgres>,
+    model: PhantomData<M>,
+}
+
+impl<'a, M: ReadModel> Select<'a, M> {
+    /// Adds a condition, with the value in place of its `{}`, if there is a value.
+    pub(crate) fn when<V>(&mut self, condition: &str, value: Option<V>) -> &mut Self
+    where
+        V: 'a + sqlx::Encode<'a, Postgres> + sqlx::Type<Postgres>,
+    {
+        if let Some(value) = value {
+            let (before, after) = condition.split_once("{}").unwrap_or((condition, ""));
+            self.sql.push(" and ").push(before).push_bind(value).push(after);
+        }
+        self
+    }
+
+    pub(crate) async fn fetch<T: DeserializeOwned>(
+        mut self,
+        order: &str,
+        limit: i64,
+    ) -> Result<Vec<T>, Error> {
+        // Ordered inside, so that the limit takes the right ones off an index; and outside, since
+        // nothing else promises that the join keeps the order.
+        self.sql.push(format!(" order by {order} limit ")).push_bind(limit);
+        self.sql.push(format!(") q order by {order}"));
+        let rows: Vec<String> = self.sql.build_query_scalar().fetch_all(&self.pool).await?;
+        let read = |row: &String| {
+            serde_json::from_str(row)
+                .map_err(|error| Error::Row { model: M::NAME, reason: error.to_string() })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn fetch_one<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {
+        Ok(self.fetch("1", 1).await?.pop())
+    }
+}

@@ -5,9 +5,10 @@ use domain::conversation::{Author, Event, Message, State};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Recorded;
 use crate::contacts::token;
+use crate::finder::Finder;
 use crate::model::{Column, ReadModel, Source, Table, column};
+use crate::{Error, Recorded};
 
 pub struct Inbox;
 
@@ -171,6 +172,77 @@ impl Row {
         self.last_message_author = Some(author(message.author).into());
         self.last_message_body = token(&message.body);
     }
+}
+
+/// What somebody wants to see of the inbox.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Empty: all.
+    pub states: Vec<State>,
+    pub assignee: Assignee,
+    pub unread: bool,
+    pub channel: Option<Uuid>,
+    /// Only conversations with these contacts.
+    pub contacts: Option<Vec<Uuid>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignee {
+    #[default]
+    Anyone,
+    Nobody,
+    Agent(Uuid),
+}
+
+/// The last row of a page: when its newest message was, and its conversation.
+pub type Cursor = (DateTime<Utc>, Uuid);
+
+/// Conversations in which somebody said something, newest first.
+pub async fn page(
+    finder: &Finder<Inbox>,
+    filter: Filter,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.sql.push(" and last_message_at is not null");
+    match filter.states[..] {
+        [] => {}
+        // A single state walks its own index in order.
+        [state] => {
+            find.when("state = {}", Some(state.as_str()));
+        }
+        _ => {
+            let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+            find.when("state = any({})", Some(states));
+        }
+    }
+    match filter.assignee {
+        Assignee::Anyone => {}
+        Assignee::Nobody => {
+            find.sql.push(" and assignee is null");
+        }
+        Assignee::Agent(agent) => {
+            find.when("assignee = {}", Some(agent));
+        }
+    }
+    if filter.unread {
+        find.sql.push(" and unread > 0");
+    }
+    find.when("channel_id = {}", filter.channel);
+    find.when("contact_id = any({})", filter.contacts);
+    if let Some((at, conversation)) = after {
+        find.sql.push(" and (last_message_at, conversation_id) < (").push_bind(at);
+        find.sql.push(", ").push_bind(conversation).push(")");
+    }
+    find.fetch("last_message_at desc, conversation_id desc", limit).await
+}
+
+/// One conversation.
+pub async fn find(finder: &Finder<Inbox>, conversation: Uuid) -> Result<Option<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.when("conversation_id = {}", Some(conversation));
+    find.fetch_one().await
 }
 
 pub(crate) fn author(author: Author) -> &'static str {

@@ -5,9 +5,10 @@ use domain::conversation::Event;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Recorded;
+use crate::finder::Finder;
 use crate::inbox::author;
 use crate::model::{Column, ReadModel, Source, Table, bucket, column};
+use crate::{Error, Recorded};
 
 pub struct MessageVolume;
 
@@ -77,4 +78,40 @@ impl ReadModel for MessageVolume {
             messages: row.map_or(0, |row| row.messages) + 1,
         })
     }
+}
+
+/// Which messages are counted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub channel: Option<Uuid>,
+    pub author: Option<String>,
+    pub kind: Option<String>,
+}
+
+/// How many messages of one author and kind fell into a step.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Volume {
+    /// The number of the step, from 0.
+    pub step: usize,
+    pub author: String,
+    pub kind: String,
+    pub messages: u64,
+}
+
+/// Counts messages between each two neighbours of `edges`, which ascend and fall on buckets.
+pub async fn series(
+    finder: &Finder<MessageVolume>,
+    edges: &[DateTime<Utc>],
+    filter: Filter,
+) -> Result<Vec<Volume>, Error> {
+    let (Some(from), Some(to)) = (edges.first(), edges.last()) else { return Ok(vec![]) };
+    let mut find = finder.select_with(|sql| {
+        sql.push("width_bucket(bucket, ").push_bind(edges.to_vec());
+        sql.push(") - 1 as step, author, kind, sum(messages)::bigint as messages");
+    });
+    find.when("bucket >= {}", Some(*from)).when("bucket < {}", Some(*to));
+    find.when("channel_id = {}", filter.channel);
+    find.when("author = {}", filter.author).when("kind = {}", filter.kind);
+    find.sql.push(" group by 1, 2, 3");
+    find.fetch("step, author, kind", i64::MAX).await
 }

@@ -1,0 +1,92 @@
+//! Takes in what a provider tells: from notifications to commands, all of one webhook body in one
+//! unit of work.
+//!
+//! Nothing here depends on the order in which webhooks arrive. People, conversations and messages
+//! are found by claims, which are keyed hashes of what the provider calls them; whoever comes
+//! first mints the id, be it the message or only a receipt or a reaction to it.
+
+pub mod known;
+mod messages;
+mod notices;
+mod people;
+mod route;
+
+use domain::Actor;
+use event_store::Store;
+use uuid::Uuid;
+
+use crate::gateways::whatsapp::webhook::{Notification, Update};
+use crate::{Commands, Error, Meta, Work};
+
+use known::Known;
+pub use route::{Route, Routes};
+
+/// What became of a webhook's notifications.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    pub notifications: usize,
+    /// Notifications that were here before.
+    pub duplicates: usize,
+    pub events: usize,
+    pub position: i64,
+}
+
+/// Records what the notifications tell. When it returns, everything is durable.
+pub async fn receive(
+    commands: &Commands,
+    route: &Route,
+    notifications: &[Notification],
+    correlation_id: Uuid,
+) -> Result<Received, Error> {
+    let mut meta = Meta::new(route.tenant, Actor::Channel(route.channel));
+    meta.correlation_id = correlation_id;
+    let outcome = commands
+        .transact(&meta, async |work: &mut Work| {
+            let known = Known::gather(commands.store(), route, notifications).await?;
+            let mut intake = Intake { work, route, known, duplicates: 0 };
+            for notification in notifications {
+                intake.take(notification).await?;
+            }
+            Ok(intake.duplicates)
+        })
+        .await?;
+    Ok(Received {
+        notifications: notifications.len(),
+        duplicates: outcome.value,
+        events: outcome.events,
+        position: outcome.position,
+    })
+}
+
+struct Intake<'i, 'w> {
+    work: &'i mut Work<'w>,
+    route: &'i Route,
+    known: Known,
+    duplicates: usize,
+}
+
+impl Intake<'_, '_> {
+    async fn take(&mut self, told: &Notification) -> Result<(), Error> {
+        match &told.update {
+            Update::Message(message) => self.message(told, message, false).await,
+            Update::Echo(message) => self.message(told, message, true).await,
+            Update::Status(status) => self.status(told, status).await,
+            _ => self.notice(told).await,
+        }
+    }
+
+    fn store(&self) -> &Store {
+        self.work.commands().store()
+    }
+
+    fn claim(&mut self, scope: &'static str, value: Vec<u8>, owner: Uuid) {
+        self.known.learn(scope, value.clone(), owner);
+        self.work.claim(scope, value, owner.to_string());
+    }
+
+    /// The line that the provider named, where it is not the channel's own.
+    fn foreign_line(&self, told: &Notification) -> Option<String> {
+        let line = told.line.as_ref()?.phone_number_id.clone();
+        (line != self.route.line).then_some(line)
+    }
+}

@@ -1,0 +1,200 @@
+//! What is known of the people, conversations and messages that a webhook names: claims, looked up
+//! in two questions for the whole body, and those that the body itself adds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::message::Content;
+use event_store::Store;
+use uuid::Uuid;
+
+use super::Route;
+use crate::gateways::whatsapp::webhook::{Message, Notification, Party, Update};
+use crate::{Error, Refusal};
+
+pub(super) const PHONE: &str = "contact.phone";
+pub(super) const USER_ID: &str = "contact.user_id";
+pub(super) const CONVERSATION: &str = "conversation";
+pub(super) const MESSAGE: &str = "message";
+pub(super) const NOTICE: &str = "notice";
+
+/// The value under which a contact's phone number is claimed.
+pub fn phone_claim(store: &Store, tenant: Uuid, digits: &str) -> Vec<u8> {
+    store.lookup(tenant, &[PHONE.as_bytes(), digits.as_bytes()]).to_vec()
+}
+
+/// Claims by scope, in the order of their values, so that all with one beginning stand together.
+#[derive(Default)]
+pub(super) struct Known {
+    claims: BTreeMap<(&'static str, Vec<u8>), Uuid>,
+}
+
+/// The keyed hashes by which a route's people and messages are claimed.
+pub(super) struct Names<'a> {
+    pub(super) store: &'a Store,
+    pub(super) route: &'a Route,
+}
+
+impl Names<'_> {
+    fn hash(&self, parts: &[&[u8]]) -> Vec<u8> {
+        self.store.lookup(self.route.tenant, parts).to_vec()
+    }
+
+    pub(super) fn short(&self, parts: &[&[u8]]) -> Vec<u8> {
+        self.hash(parts)[..16].to_vec()
+    }
+
+    pub(super) fn phone(&self, number: &str) -> Vec<u8> {
+        phone_claim(self.store, self.route.tenant, number.trim_start_matches('+'))
+    }
+
+    pub(super) fn user_id(&self, id: &str) -> Vec<u8> {
+        self.hash(&[USER_ID.as_bytes(), id.as_bytes()])
+    }
+
+    /// The beginning of a conversation's claim; its ordinal among those with the peer follows.
+    pub(super) fn conversation(&self, peer: &Peer) -> Vec<u8> {
+        let channel = self.route.channel.as_bytes();
+        match peer {
+            Peer::Contact(id) => self.short(&[b"conversation", channel, id.as_bytes()]),
+            Peer::Group(id) => self.short(&[b"group", channel, id.as_bytes()]),
+        }
+    }
+
+    /// The beginning of all claims about one message of the line.
+    pub(super) fn message(&self, line: &str, provider_id: &str) -> Vec<u8> {
+        self.short(&[MESSAGE.as_bytes(), line.as_bytes(), provider_id.as_bytes()])
+    }
+
+    pub(super) fn notice(&self, told: &Notification, raw: &str) -> Vec<u8> {
+        let at = told.told_at.map_or(0, |at| at.timestamp_micros()).to_be_bytes();
+        self.hash(&[NOTICE.as_bytes(), told.account.as_bytes(), &at, raw.as_bytes()])
+    }
+}
+
+/// Whom a conversation is with.
+pub(super) enum Peer {
+    Contact(Uuid),
+    Group(String),
+}
+
+impl Known {
+    /// Looks up everything that the notifications name.
+    pub(super) async fn gather(
+        store: &Store,
+        route: &Route,
+        notifications: &[Notification],
+    ) -> Result<Known, Error> {
+        let names = Names { store, route };
+        let mut wanted = BTreeSet::new();
+        for told in notifications {
+            names.wanted(told, &mut wanted);
+        }
+        let mut known = Known::default();
+        known.look_up(store, route, wanted).await?;
+        let people = known.claims.iter().filter(|((scope, _), _)| *scope == PHONE || *scope == USER_ID);
+        let peers: BTreeSet<_> = people
+            .map(|(_, contact)| (CONVERSATION, names.conversation(&Peer::Contact(*contact))))
+            .collect();
+        known.look_up(store, route, peers).await?;
+        Ok(known)
+    }
+
+    async fn look_up(
+        &mut self,
+        store: &Store,
+        route: &Route,
+        wanted: BTreeSet<(&'static str, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<(&str, Vec<u8>)> = wanted.into_iter().collect();
+        for claim in store.claims(route.tenant, &wanted).await? {
+            let scopes = [PHONE, USER_ID, CONVERSATION, MESSAGE, NOTICE];
+            let scope = scopes.into_iter().find(|scope| *scope == claim.scope);
+            let owner = claim.owner.parse().map_err(|_| Refusal::NotFound)?;
+            self.claims.extend(scope.map(|scope| ((scope, claim.value), owner)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn learn(&mut self, scope: &'static str, value: Vec<u8>, owner: Uuid) {
+        self.claims.insert((scope, value), owner);
+    }
+
+    pub(super) fn find(&self, scope: &'static str, value: &[u8]) -> Option<Uuid> {
+        self.claims.get(&(scope, value.to_vec())).copied()
+    }
+
+    /// All claims whose value begins so, in the order of their values; what follows, and who.
+    pub(super) fn beginning(
+        &self,
+        scope: &'static str,
+        prefix: &[u8],
+    ) -> impl DoubleEndedIterator<Item = (&[u8], Uuid)> {
+        let end = [prefix, &[0xff; 65]].concat();
+        let length = prefix.len();
+        self.claims
+            .range((scope, prefix.to_vec())..=(scope, end))
+            .map(move |((_, value), owner)| (&value[length..], *owner))
+    }
+}
+
+impl Names<'_> {
+    fn wanted(&self, told: &Notification, wanted: &mut BTreeSet<(&'static str, Vec<u8>)>) {
+        let line = line_of(told, self.route);
+        match &told.update {
+            Update::Message(message) | Update::Echo(message) => {
+                self.want_message(line, message, wanted);
+            }
+            Update::Status(status) => {
+                wanted.insert((MESSAGE, self.message(line, &status.provider_id)));
+                self.want_party(&status.recipient, wanted);
+                let group = status.group.clone().map(Peer::Group);
+                wanted.extend(group.map(|group| (CONVERSATION, self.conversation(&group))));
+            }
+            Update::UserIdChanged(change) => {
+                let ids = change.previous.iter().chain(&change.current);
+                wanted.extend(ids.map(|id| (USER_ID, self.user_id(id))));
+                wanted.extend(change.wa_id.iter().map(|id| (PHONE, self.phone(id))));
+            }
+            Update::ContactSynced(contact) => {
+                wanted.extend(contact.phone.iter().map(|phone| (PHONE, self.phone(phone))));
+            }
+            Update::Call(call) => self.want_party(&call.party, wanted),
+            Update::Preference(preference) => self.want_party(&preference.party, wanted),
+            _ => {}
+        }
+        if let Some(raw) = super::notices::raw(&told.update) {
+            wanted.insert((NOTICE, self.notice(told, raw)));
+        }
+    }
+
+    fn want_message(
+        &self,
+        line: &str,
+        message: &Message,
+        wanted: &mut BTreeSet<(&'static str, Vec<u8>)>,
+    ) {
+        let quoted = message.quoted.as_ref().and_then(|quoted| quoted.provider_id.as_ref());
+        let ids = [Some(&message.provider_id), message.target.as_ref(), quoted];
+        wanted.extend(ids.into_iter().flatten().map(|id| (MESSAGE, self.message(line, id))));
+        self.want_party(&message.party, wanted);
+        let group = message.group_id.clone().map(Peer::Group);
+        wanted.extend(group.map(|group| (CONVERSATION, self.conversation(&group))));
+        if let Content::System { new_wa_id, new_user_id, .. } = &message.content {
+            wanted.extend(new_wa_id.iter().map(|id| (PHONE, self.phone(id))));
+            wanted.extend(new_user_id.iter().map(|id| (USER_ID, self.user_id(id))));
+        }
+    }
+
+    fn want_party(&self, party: &Party, wanted: &mut BTreeSet<(&'static str, Vec<u8>)>) {
+        wanted.extend(party.wa_id.iter().map(|id| (PHONE, self.phone(id))));
+        wanted.extend(party.user_id.iter().map(|id| (USER_ID, self.user_id(id))));
+    }
+}
+
+/// The line that a notification is about.
+pub(super) fn line_of<'a>(told: &'a Notification, route: &'a Route) -> &'a str {
+    told.line.as_ref().map_or(&route.line, |line| &line.phone_number_id)
+}

@@ -1,0 +1,245 @@
+//! Messages, and what became of them.
+
+use chrono::{DateTime, Utc};
+use domain::Personal;
+use domain::channel::WhenClosed;
+use domain::conversation::{self, Author, Body, Command, Conversation, Receipt, State};
+use domain::message::{Content, Delivery, Kind};
+use uuid::Uuid;
+
+use super::Intake;
+use super::known::{CONVERSATION, MESSAGE, Peer, line_of};
+use crate::Error;
+use crate::gateways::whatsapp::webhook::{Message, Notification, Status};
+
+/// What follows a message's hash in its claims, before a hash of the content.
+const CONTENT: u8 = b'm';
+const PLACEHOLDER: u8 = b'p';
+const RECEIPT: u8 = b'r';
+/// Only referred to so far.
+const REFERENCE: u8 = b'x';
+
+/// Whether and how a message is new.
+enum Novelty {
+    Duplicate,
+    New { message: Uuid },
+    /// Another content came under the same id.
+    Conflict { message: Uuid, with: Uuid },
+}
+
+impl Intake<'_, '_> {
+    pub(super) async fn message(
+        &mut self,
+        told: &Notification,
+        message: &Message,
+        echo: bool,
+    ) -> Result<(), Error> {
+        let line = line_of(told, self.route).to_owned();
+        let (id, conflicts_with) = match self.novelty(&line, message) {
+            Novelty::Duplicate => {
+                self.duplicates += 1;
+                return Ok(());
+            }
+            Novelty::New { message } => (message, None),
+            Novelty::Conflict { message, with } => (message, Some(with)),
+        };
+        if let Content::System { new_wa_id, new_user_id, .. } = &message.content {
+            self.adopt(&message.party, new_wa_id.as_ref(), new_user_id.as_ref());
+        }
+        let Some(contact) = self.contact(&message.party, message.at).await? else {
+            return self.notice(told).await;
+        };
+        let conversation = self.conversation(contact, message.group_id.as_ref()).await?;
+        let seen_at = self.work.get::<Conversation>(conversation).await?.last_inbound_at;
+        if !echo {
+            let name = message.party.profile_name.as_ref();
+            self.name(contact, name, message.at, seen_at).await?;
+        }
+        let quoted = message.quoted.as_ref().and_then(|quoted| quoted.provider_id.as_deref());
+        let said = conversation::Message {
+            message: id,
+            channel: self.route.channel,
+            contact,
+            cycle: 0,
+            kind: message.content.kind(),
+            at: message.at,
+            order: self.order(&line, message),
+            body: Personal::content(
+                contact,
+                Body {
+                    content: message.content.clone(),
+                    referral: message.referral.clone(),
+                    context: message.context.clone(),
+                },
+            ),
+            provider_id: Personal::provider(contact, message.provider_id.clone()),
+            reply_to: quoted.map(|quoted| self.reference(&line, quoted)),
+            target: message.target.as_deref().map(|target| self.reference(&line, target)),
+            conflicts_with,
+            imported: message.imported,
+            line: self.foreign_line(told),
+            author: if echo { Author::Human } else { Author::Customer },
+        };
+        let command = if echo { Command::Echo(said) } else { Command::Receive(said) };
+        self.work.execute::<Conversation>(conversation, command).await?;
+        if let Some(delivery) = message.history_status {
+            let receipt = self.receipt(told, contact, id, message.at, &message.provider_id, &message.raw);
+            self.report(conversation, delivery, receipt).await?;
+        }
+        self.follow_changes(contact, message).await
+    }
+
+    pub(super) async fn status(
+        &mut self,
+        told: &Notification,
+        status: &Status,
+    ) -> Result<(), Error> {
+        let line = line_of(told, self.route).to_owned();
+        let prefix = self.names().message(&line, &status.provider_id);
+        let content = self.names().short(&[b"content", status.raw.as_bytes()]);
+        let claim = [prefix.as_slice(), &[RECEIPT], &content].concat();
+        if self.known.find(MESSAGE, &claim).is_some() {
+            self.duplicates += 1;
+            return Ok(());
+        }
+        let Some(contact) = self.contact(&status.recipient, status.at).await? else {
+            return self.notice(told).await;
+        };
+        let conversation = self.conversation(contact, status.group.as_ref()).await?;
+        let message = self.own(&prefix).unwrap_or_else(Uuid::now_v7);
+        self.claim(MESSAGE, claim, message);
+        let mut receipt =
+            self.receipt(told, contact, message, status.at, &status.provider_id, &status.raw);
+        receipt.errors.clone_from(&status.errors);
+        receipt.pricing.clone_from(&status.pricing);
+        self.report(conversation, status.status, receipt).await
+    }
+
+    async fn report(
+        &mut self,
+        conversation: Uuid,
+        delivery: Delivery,
+        receipt: Receipt,
+    ) -> Result<(), Error> {
+        let command = Command::Report { delivery, receipt };
+        self.work.execute::<Conversation>(conversation, command).await?;
+        Ok(())
+    }
+
+    fn receipt(
+        &self,
+        told: &Notification,
+        contact: Uuid,
+        message: Uuid,
+        at: DateTime<Utc>,
+        provider_id: &str,
+        raw: &str,
+    ) -> Receipt {
+        Receipt {
+            message,
+            channel: self.route.channel,
+            contact,
+            at,
+            provider_id: Personal::provider(contact, provider_id.to_owned()),
+            errors: vec![],
+            pricing: None,
+            line: self.foreign_line(told),
+            raw: Personal::provider(contact, raw.to_owned()),
+        }
+    }
+
+    /// The same line, provider id and content is a duplicate; the same id with other content is
+    /// kept beside the first. A placeholder of an imported history makes room for the real thing.
+    fn novelty(&mut self, line: &str, message: &Message) -> Novelty {
+        let prefix = self.names().message(line, &message.provider_id);
+        let content = self.names().short(&[b"content", message.raw.as_bytes()]);
+        let placeholder = message.content.kind() == Kind::MediaPlaceholder;
+        let tag = if placeholder { PLACEHOLDER } else { CONTENT };
+        let claim = [prefix.as_slice(), &[tag], &content].concat();
+        if self.known.find(MESSAGE, &claim).is_some() {
+            return Novelty::Duplicate;
+        }
+        let own = self.own(&prefix);
+        let taken = self.known.beginning(MESSAGE, &prefix).find(|(rest, _)| rest[0] == CONTENT);
+        let with = taken.map(|(_, message)| message).filter(|_| !placeholder);
+        match with {
+            Some(with) => {
+                let message = Uuid::now_v7();
+                self.claim(MESSAGE, claim, message);
+                Novelty::Conflict { message, with }
+            }
+            None => {
+                let message = own.unwrap_or_else(Uuid::now_v7);
+                self.claim(MESSAGE, claim, message);
+                Novelty::New { message }
+            }
+        }
+    }
+
+    /// The id under which the message of these claims is known, if it is.
+    fn own(&self, prefix: &[u8]) -> Option<Uuid> {
+        // The first that was claimed: ids are minted in the order of time.
+        self.known.beginning(MESSAGE, prefix).map(|(_, message)| message).min()
+    }
+
+    /// The id of a message that another one refers to, minted now if it is still to come.
+    fn reference(&mut self, line: &str, provider_id: &str) -> Uuid {
+        let prefix = self.names().message(line, provider_id);
+        self.own(&prefix).unwrap_or_else(|| {
+            let message = Uuid::now_v7();
+            self.claim(MESSAGE, [prefix.as_slice(), &[REFERENCE]].concat(), message);
+            message
+        })
+    }
+
+    fn order(&self, line: &str, message: &Message) -> String {
+        let (id, raw) = (message.provider_id.as_bytes(), message.raw.as_bytes());
+        hex::encode(&self.names().short(&[b"order", line.as_bytes(), id, raw])[..8])
+    }
+
+    /// The conversation with this contact or group: the latest one, opened now if there is none.
+    async fn conversation(
+        &mut self,
+        contact: Uuid,
+        group: Option<&String>,
+    ) -> Result<Uuid, Error> {
+        let peer = group.map_or(Peer::Contact(contact), |group| Peer::Group(group.clone()));
+        let prefix = self.names().conversation(&peer);
+        let latest = self.known.beginning(CONVERSATION, &prefix).next_back();
+        let latest = latest.map(|(ordinal, id)| (ordinal.to_vec(), id));
+        let next = match &latest {
+            None => 1,
+            Some((ordinal, id)) => {
+                let state = self.work.get::<Conversation>(*id).await?.state;
+                let renewed = self.route.when_closed == WhenClosed::NewConversation;
+                if state != State::Closed || !renewed {
+                    return Ok(*id);
+                }
+                let ordinal = <[u8; 4]>::try_from(ordinal.as_slice()).unwrap_or_default();
+                u32::from_be_bytes(ordinal) + 1
+            }
+        };
+        let id = Uuid::now_v7();
+        self.claim(CONVERSATION, [prefix, next.to_be_bytes().to_vec()].concat(), id);
+        let group = group.map(|group| Personal::provider(contact, group.clone()));
+        let command = Command::Open { channel: self.route.channel, contact, group };
+        self.work.execute::<Conversation>(id, command).await?;
+        Ok(id)
+    }
+
+    async fn follow_changes(&mut self, contact: Uuid, message: &Message) -> Result<(), Error> {
+        let Content::System { new_wa_id, new_user_id, .. } = &message.content else {
+            return Ok(());
+        };
+        let (party, at) = (&message.party, message.at);
+        if let Some(phone) = new_wa_id {
+            let previous = party.wa_id.clone().unwrap_or_default();
+            self.change_number(contact, &previous, phone, at).await?;
+        }
+        if let Some(user_id) = new_user_id {
+            let previous = party.user_id.clone().unwrap_or_default();
+            self.change_user_id(contact, &previous, user_id, at).await?;
+        }
+        Ok(())
+    }
+}

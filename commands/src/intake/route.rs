@@ -1,0 +1,72 @@
+//! Where a webhook leads: the channel that its address names, and the secrets it is checked with.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::channel::{Channel, WhenClosed};
+use event_store::log;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+
+use crate::{Commands, Error};
+
+/// How long a route is trusted before it is looked up again.
+const TRUSTED: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub struct Route {
+    pub channel: Uuid,
+    pub tenant: Uuid,
+    /// The provider's id of the channel's line.
+    pub line: String,
+    pub when_closed: WhenClosed,
+    pub app_secret: Vec<u8>,
+    pub verify_token: Vec<u8>,
+}
+
+type Found = Option<Arc<Route>>;
+
+/// Finds routes, remembering them for a moment.
+#[derive(Clone)]
+pub struct Routes {
+    commands: Commands,
+    found: Arc<Cache<Uuid, (Found, Instant)>>,
+}
+
+impl Routes {
+    pub fn new(commands: Commands) -> Self {
+        Routes { commands, found: Arc::new(Cache::new(10_000)) }
+    }
+
+    /// The route of a connected channel.
+    pub async fn find(&self, channel: Uuid) -> Result<Found, Error> {
+        if let Some((route, since)) = self.found.get(&channel)
+            && since.elapsed() < TRUSTED
+        {
+            return Ok(route);
+        }
+        let route = self.look_up(channel).await?.map(Arc::new);
+        self.found.insert(channel, (route.clone(), Instant::now()));
+        Ok(route)
+    }
+
+    async fn look_up(&self, channel: Uuid) -> Result<Option<Route>, Error> {
+        let store = self.commands.store();
+        let tenant = log::tenant_of(store.pool(), "channel", &channel.to_string())
+            .await
+            .map_err(event_store::Error::from)?;
+        let Some(tenant) = tenant else { return Ok(None) };
+        let (state, _) = self.commands.load::<Channel>(tenant, channel).await?;
+        let Some(connected) = state.connected else { return Ok(None) };
+        let app_secret = store.secret(connected.app_secret.id).await?;
+        let verify_token = store.secret(connected.verify_token.id).await?;
+        Ok(app_secret.zip(verify_token).map(|((_, app_secret), (_, verify_token))| Route {
+            channel,
+            tenant,
+            line: connected.line,
+            when_closed: connected.when_closed,
+            app_secret,
+            verify_token,
+        }))
+    }
+}

@@ -1,0 +1,135 @@
+//! What an operator may rely on, tried against a database of its own.
+
+use std::path::PathBuf;
+
+use event_store::database::Connections;
+use event_store::embedded::{Embedded, Settings};
+use event_store::{Append, Clock, Database, MasterKey, NewEvent, Store, StreamAppend};
+use projections::MODELS;
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::connect::Session;
+use crate::verbs::import::bring_into;
+use crate::verbs::{rebuild, status, verify};
+
+/// Removed when the test ends, the server before it.
+struct Cluster {
+    embedded: Option<Embedded>,
+    dir: PathBuf,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let dir = std::env::temp_dir().join(format!("replay-tool-{}", std::process::id()));
+        let settings = Settings { dir: dir.clone(), durable: false };
+        Cluster { embedded: Some(Embedded::start(&settings).await.unwrap()), dir }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.embedded.take());
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A table as postgres-es makes and fills it.
+async fn legacy_table(pool: &PgPool) {
+    sqlx::raw_sql(
+        r#"create schema legacy;
+           create table legacy.events (
+               aggregate_type text not null, aggregate_id text not null,
+               sequence bigint check (sequence >= 0) not null, event_type text not null,
+               event_version text not null, payload json not null, metadata json not null,
+               primary key (aggregate_type, aggregate_id, sequence));
+           insert into legacy.events
+           select 'account', 'A-' || a, n, 'Deposited', '1.0',
+                  json_build_object('Deposited', json_build_object('cents', n)),
+                  json_build_object('trace', n / 7)
+             from generate_series(1, 40) a, generate_series(1, 30) n;
+           insert into legacy.events
+           select 'ledger', 'main', n, 'Booked', '1.0', '{"Booked": {"note": "a\u0000b"}}', '{}'
+             from generate_series(1, 1200) n"#,
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+/// A conversation that the read models show.
+async fn converse(store: &Store, tenant: Uuid, conversation: Uuid) {
+    let (channel, contact) = (Uuid::from_u128(7), Uuid::from_u128(8));
+    let event = |n: u128, name: &str, payload| NewEvent {
+        event_id: Uuid::from_u128(n),
+        event_type: name.into(),
+        event_version: domain::event::VERSION.into(),
+        payload,
+    };
+    let opened = json!({"Opened": {
+        "channel": channel, "contact": contact, "group": null, "cycle": 1,
+    }});
+    let append = Append {
+        tenant,
+        actor: "system".into(),
+        command_id: None,
+        correlation_id: Uuid::from_u128(9),
+        causation_id: None,
+        metadata: json!({}),
+        streams: vec![StreamAppend {
+            aggregate_type: "conversation".into(),
+            aggregate_id: conversation.to_string(),
+            expected: 0,
+            events: vec![event(100, "Opened", opened)],
+        }],
+        claims: vec![],
+        idempotency: None,
+    };
+    store.append(append).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_imported_log_is_rebuilt_and_verified_and_what_was_altered_by_hand_is_found() {
+    let cluster = Cluster::start().await;
+    let options = cluster.embedded.as_ref().unwrap().options();
+    let database = Database::open(options, Connections::default(), false).await.unwrap();
+    let key = MasterKey::from_hex(&"42".repeat(32)).unwrap();
+    let store = Store::open(database.app.clone(), key, Clock::Database).await.unwrap();
+    projections::live::prepare(&database, &store).await.unwrap();
+    let session = Session::of(database.clone());
+    let (tenant, conversation) = (Uuid::from_u128(1), Uuid::from_u128(2));
+
+    legacy_table(&database.owner).await;
+    let first = bring_into(&store, &database.owner, "legacy.events", tenant).await.unwrap();
+    assert_eq!((first.streams, first.imported, first.present), (41, 2400, 0));
+    let second = bring_into(&store, &database.owner, "legacy.events", tenant).await.unwrap();
+    assert_eq!((second.imported, second.present, second.refused), (0, 2400, 0));
+    let elsewhere = Uuid::from_u128(99);
+    let foreign = bring_into(&store, &database.owner, "legacy.events", elsewhere).await.unwrap();
+    assert_eq!((foreign.imported, foreign.refused), (0, 41));
+
+    converse(&store, tenant, conversation).await;
+    for model in MODELS {
+        rebuild::one(&session, *model).await.unwrap();
+    }
+    let standing = status::look(&session).await.unwrap();
+    assert_eq!((standing.head, standing.events, standing.epoch), (2401, 2401, 1));
+    assert!(standing.read_models.iter().all(|model| model.lag == Some(0)), "{standing:?}");
+    let green = verify::check(session.pool(), MODELS).await.unwrap();
+    assert!(green.ok, "{green:?}");
+
+    let told = async |sql: &str| {
+        sqlx::query(sql).execute(&database.owner).await.unwrap();
+        verify::check(session.pool(), MODELS).await.unwrap().first_difference().unwrap_or_default()
+    };
+    let altered = told("update read.inbox set state = 'closed'").await;
+    assert!(altered.contains("column state"), "{altered}");
+    assert!(altered.contains(&conversation.to_string()), "{altered}");
+    assert_eq!(told("update read.inbox set state = 'open'").await, "");
+    let unreadable = told("update read.inbox set cycle = -1").await;
+    assert!(unreadable.contains(&conversation.to_string()), "{unreadable}");
+    assert_eq!(told("update read.inbox set cycle = 1").await, "");
+    let gap = told("delete from events where position = 17").await;
+    assert!(gap.contains("position 17 is missing"), "{gap}");
+}

@@ -1,0 +1,177 @@
+//! `at`: an aggregate, or a row of a read model, as it was at a position or time.
+
+use std::fmt::Debug;
+
+use domain::api_key::ApiKey;
+use domain::channel::Channel;
+use domain::contact::Contact;
+use domain::conversation::Conversation;
+use domain::organization::Organization;
+use domain::user::User;
+use domain::{Aggregate, Event};
+use event_store::log;
+use projections::{Model, Recorded, as_of};
+use serde_json::{Value, json};
+
+use crate::connect::Session;
+use crate::failure::Failure;
+use crate::key;
+use crate::moment::{AsOf, rfc3339};
+use crate::opener::Open;
+use crate::shown;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// An aggregate type (`conversation`) or a read model (`inbox`).
+    #[arg(value_name = "NAME", value_parser = subject)]
+    subject: Subject,
+    /// An aggregate's id; a row's key as name=value…, as a JSON object, or by its id alone.
+    #[arg(required = true)]
+    key: Vec<String>,
+    #[command(flatten)]
+    as_of: AsOf,
+    #[command(flatten)]
+    open: Open,
+}
+
+#[derive(Clone)]
+enum Subject {
+    Aggregate(&'static Foldable),
+    Model(&'static dyn Model),
+}
+
+/// An aggregate type and its fold.
+struct Foldable {
+    kind: &'static str,
+    fold: fn(&[Event]) -> Box<dyn Debug>,
+}
+
+macro_rules! foldable {
+    ($name:ident) => {
+        Foldable {
+            kind: $name::TYPE,
+            fold: |events| {
+                let mut state = $name::default();
+                for event in events {
+                    if let Event::$name(event) = event {
+                        state.evolve(event);
+                    }
+                }
+                Box::new(state)
+            },
+        }
+    };
+}
+
+const AGGREGATES: &[Foldable] = &[
+    foldable!(ApiKey),
+    foldable!(Channel),
+    foldable!(Contact),
+    foldable!(Conversation),
+    foldable!(Organization),
+    foldable!(User),
+];
+
+fn subject(name: &str) -> Result<Subject, String> {
+    if let Some(aggregate) = AGGREGATES.iter().find(|aggregate| aggregate.kind == name) {
+        return Ok(Subject::Aggregate(aggregate));
+    }
+    key::read_model(name).map(Subject::Model).map_err(|models| {
+        let kinds: Vec<&str> = AGGREGATES.iter().map(|aggregate| aggregate.kind).collect();
+        format!("the aggregates are {}; {models}", kinds.join(", "))
+    })
+}
+
+pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
+    let until = args.as_of.resolve(session.pool()).await?;
+    match (&args.subject, args.key.as_slice()) {
+        (Subject::Model(model), _) => row(args, session, *model, until).await,
+        (Subject::Aggregate(foldable), [id]) => {
+            aggregate(args, session, foldable, id, until).await
+        }
+        (Subject::Aggregate(_), _) => {
+            Err(Failure::Usage("an aggregate is named by one id".into()))
+        }
+    }
+}
+
+async fn aggregate(
+    args: &Args,
+    session: &Session,
+    foldable: &Foldable,
+    id: &str,
+    until: i64,
+) -> Result<(), Failure> {
+    let kind = foldable.kind;
+    let stored = log::stream(session.pool(), kind, id, 0, until).await?;
+    let Some(last) = stored.last().cloned() else {
+        return Err(Failure::Found(format!("{kind} {id} has no events up to position {until}")));
+    };
+    let opener = args.open.opener(session).await?;
+    let mut events = vec![];
+    for event in opener.events(stored).await? {
+        events.push(Recorded::decode(event).map_err(projections::Error::from)?.event);
+    }
+    let state = (foldable.fold)(&events);
+    if session.json {
+        return shown::say_json(&json!({
+            "aggregate_type": kind,
+            "aggregate_id": id,
+            "tenant_id": last.tenant_id,
+            "as_of": until,
+            "version": last.sequence,
+            "position": last.position,
+            "recorded_at": last.recorded_at,
+            "state": format!("{state:?}"),
+        }));
+    }
+    shown::say(format!(
+        "{kind} {id} as of position {until}: version {}, last event at position {}, {}\n{state:#?}",
+        last.sequence,
+        last.position,
+        rfc3339(last.recorded_at)
+    ))
+}
+
+async fn row(
+    args: &Args,
+    session: &Session,
+    model: &'static dyn Model,
+    until: i64,
+) -> Result<(), Failure> {
+    let key = key::key(session.pool(), model, &args.key).await?;
+    let opener = args.open.opener(session).await?;
+    let (row, made_by) = as_of::row(session.pool(), model, &key, until).await?;
+    let Some(last) = made_by.last().map(|event| event.stored.clone()) else {
+        let what = format!("{} has no row {key} as of position {until}", model.name());
+        return Err(Failure::Found(what));
+    };
+    let mut row = row.map_or(Ok(Value::Null), |row| serde_json::from_str(&row))?;
+    opener.row(last.tenant_id, &mut row).await?;
+    if session.json {
+        return shown::say_json(&json!({
+            "model": model.name(),
+            "key": key,
+            "as_of": until,
+            "position": last.position,
+            "recorded_at": last.recorded_at,
+            "events": made_by.len(),
+            "row": row,
+        }));
+    }
+    shown::say(format!(
+        "{} as of position {until}: made by {} events, the last at position {}, {}",
+        model.name(),
+        made_by.len(),
+        last.position,
+        rfc3339(last.recorded_at)
+    ))?;
+    if row.is_null() {
+        return shown::say("the row was deleted");
+    }
+    let mut table = shown::table(&["column", "value"]);
+    for column in model.columns() {
+        table.add_row([column.name.to_owned(), shown::cell(row.get(column.name))]);
+    }
+    shown::say(table.trim_fmt())
+}

@@ -1,0 +1,29 @@
+//! What the program can be told, on the command line or by the environment.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use event_store::embedded;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where to listen.
+    #[arg(long, env = "VERBATIM_LISTEN", default_value = "127.0.0.1:8080", global = true)]
+    pub(crate) listen: String,
+    /// A PostgreSQL 15 or newer. Without it, a private one runs in the data directory.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    pub(crate) database_url: Option<String>,
+    /// Where the private database and the master key are [default: ./data].
+    #[arg(long, env = "VERBATIM_DATA_DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// The key that wraps all others: 64 hex digits. Without it, `master.key` in the data
+    /// directory, made on first use.
+    #[arg(long, env = "VERBATIM_MASTER_KEY", hide_env_values = true, global = true)]
+    pub(crate) master_key: Option<String>,
+}
+
+impl Settings {
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
+    }
+}
