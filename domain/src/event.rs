@@ -73,3 +73,80 @@ impl Event {
 fn payload_of<E: DeserializeOwned>(payload: &str) -> serde_json::Result<E> {
     serde_json::from_str(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn stored() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("stored")
+    }
+
+    fn names(dir: &Path) -> BTreeSet<String> {
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        fs::read_dir(dir).unwrap().map(|entry| name(entry.unwrap())).collect()
+    }
+
+    #[test]
+    fn every_version_ever_stored_is_still_understood() {
+        for aggregate in names(&stored()) {
+            for file in names(&stored().join(&aggregate)) {
+                let (event, version) = file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
+                let payload = fs::read_to_string(stored().join(&aggregate).join(&file)).unwrap();
+                let decoded = Event::decode(&aggregate, event, version, &payload).unwrap();
+                assert_ne!(decoded, Event::Foreign, "{aggregate}/{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_event_has_a_golden_payload() {
+        for (aggregate, events) in all() {
+            let stored = names(&stored().join(aggregate));
+            for event in events {
+                let file = format!("{event}-{VERSION}.json");
+                assert!(stored.contains(&file), "domain/stored/{aggregate}/{file} is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_read() {
+        for file in names(&stored().join("conversation")) {
+            let payload = fs::read_to_string(stored().join("conversation").join(&file)).unwrap();
+            let event: conversation::Event = serde_json::from_str(&payload).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&payload).unwrap();
+            assert_eq!(serde_json::to_value(event).unwrap(), read, "{file}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_newer_program_is_refused_and_another_programs_is_left_alone() {
+        let founded = r#"{"Founded": {"name": "Baraka"}}"#;
+        assert!(Event::decode("organization", "Founded", "2", founded).is_err());
+        assert!(Event::decode("organization", "Dissolved", "1", r#"{"Dissolved": {}}"#).is_err());
+        assert_eq!(Event::decode("account", "Opened", "1.0", "{}"), Ok(Event::Foreign));
+    }
+
+    fn all() -> Vec<(&'static str, Vec<String>)> {
+        vec![
+            (ApiKey::TYPE, variants::<api_key::Event>()),
+            (Channel::TYPE, variants::<channel::Event>()),
+            (Contact::TYPE, variants::<contact::Event>()),
+            (Conversation::TYPE, variants::<conversation::Event>()),
+            (Organization::TYPE, variants::<organization::Event>()),
+            (User::TYPE, variants::<user::Event>()),
+        ]
+    }
+
+    /// Serde names the variants it knows when it is asked for one that it doesn't.
+    fn variants<E: DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+        let error = serde_json::from_str::<E>(r#"{"": null}"#).unwrap_err().to_string();
+        let (_, known) = error.split_once("expected").unwrap();
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+}

@@ -28,13 +28,15 @@ pub async fn row(
 ) -> Result<(Option<String>, Vec<Recorded>), AsOfError> {
     let events = source(pool, model, key, until).await?;
     let mut rows = model.working_set();
-    let mut made_by = vec![];
+    let (mut made_by, mut stopped) = (vec![], HashSet::new());
     let key = canonical_key(model, key);
     for stored in events {
         let event = Recorded::decode(stored).map_err(Error::from)?;
         if rows.keys(&event).contains(&key) {
             rows.want(std::slice::from_ref(&event));
-            rows.fold(&event, &HashSet::new());
+            // What stops the live row stops it here as well.
+            let faults = rows.fold(&event, &stopped);
+            stopped.extend(faults.into_iter().map(|fault| fault.key));
             made_by.push(event);
         }
     }

@@ -142,6 +142,13 @@ impl Row {
 /// The last row of a page: when the contact was registered, and its id.
 pub type Cursor = (DateTime<Utc>, Uuid);
 
+impl Row {
+    /// Where a page goes on behind this row.
+    pub fn cursor(&self) -> Cursor {
+        (self.registered_at, self.contact_id)
+    }
+}
+
 /// Contacts, the newest first; only those with this tag, and of these ids, where told.
 pub async fn page(
     finder: &Finder<Contacts>,

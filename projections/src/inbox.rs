@@ -197,6 +197,13 @@ pub enum Assignee {
 /// The last row of a page: when its newest message was, and its conversation.
 pub type Cursor = (DateTime<Utc>, Uuid);
 
+impl Row {
+    /// Where a page goes on behind this row.
+    pub fn cursor(&self) -> Option<Cursor> {
+        Some((self.last_message_at?, self.conversation_id))
+    }
+}
+
 /// Conversations in which somebody said something, newest first.
 pub async fn page(
     finder: &Finder<Inbox>,

@@ -110,7 +110,24 @@ impl<'a> Build<'a> {
         }
         let flushed = flushed.unwrap_or_default();
         let rows = model.working_set();
-        let stopped = HashSet::new();
+        // Keys that a fault had stopped before the interruption stay stopped; letters from what is
+        // folded once more will be written once more.
+        sqlx::query(
+            "delete from dead_letters where model = $1 and generation = $2 and position > $3",
+        )
+        .bind(model.name())
+        .bind(generation)
+        .bind(flushed)
+        .execute(owner)
+        .await?;
+        let stopped: Vec<String> = sqlx::query_scalar(
+            "select distinct key from dead_letters where model = $1 and generation = $2",
+        )
+        .bind(model.name())
+        .bind(generation)
+        .fetch_all(owner)
+        .await?;
+        let stopped: HashSet<String> = stopped.into_iter().collect();
         Ok(Build { database, log, model, generation, rows, stopped, position: flushed, flushed })
     }
 
@@ -205,11 +222,13 @@ impl<'a> Build<'a> {
         // No reader may see the position go back.
         self.fold_until(live.map_or(0, |(_, position)| position), &|_| {}, self.position).await?;
         if let Some((generation, _)) = live {
-            sqlx::query("update generations set state = 'old' where model = $1 and generation = $2")
-                .bind(name)
-                .bind(generation)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "update generations set state = 'old' where model = $1 and generation = $2",
+            )
+            .bind(name)
+            .bind(generation)
+            .execute(&mut *tx)
+            .await?;
         }
         sqlx::query(
             "update generations set state = 'live', position = $3, live_since = now()

@@ -92,9 +92,8 @@ async fn tenant_of(
     key: &Map<String, Value>,
 ) -> Result<Uuid, Failure> {
     let second = model.key().get(1).map_or("", |column| column.name);
-    let missing = || {
-        Failure::Usage(format!("tenant_id is needed to name a row of {}", model.name()))
-    };
+    let missing =
+        || Failure::Usage(format!("tenant_id is needed to name a row of {}", model.name()));
     let value = key.get(second).ok_or_else(missing)?;
     let found: Option<Uuid> = match model.source() {
         Source::Stream(kind) => {

@@ -41,9 +41,7 @@ impl Moment {
     pub(crate) async fn before(self, pool: &PgPool) -> sqlx::Result<i64> {
         match self {
             Moment::Position(position) => Ok(position - 1),
-            Moment::Time(time) => {
-                log::position_at(pool, time - TimeDelta::microseconds(1)).await
-            }
+            Moment::Time(time) => log::position_at(pool, time - TimeDelta::microseconds(1)).await,
         }
     }
 }

@@ -1,1 +1,7 @@
-//! placeholder
+//! Verbatim from outside: a running system over a real database, one database a test.
+
+mod log;
+mod postgres_es;
+mod read_models;
+mod support;
+mod tidy;

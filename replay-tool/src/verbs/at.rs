@@ -86,12 +86,8 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     let until = args.as_of.resolve(session.pool()).await?;
     match (&args.subject, args.key.as_slice()) {
         (Subject::Model(model), _) => row(args, session, *model, until).await,
-        (Subject::Aggregate(foldable), [id]) => {
-            aggregate(args, session, foldable, id, until).await
-        }
-        (Subject::Aggregate(_), _) => {
-            Err(Failure::Usage("an aggregate is named by one id".into()))
-        }
+        (Subject::Aggregate(foldable), [id]) => aggregate(args, session, foldable, id, until).await,
+        (Subject::Aggregate(_), _) => Err(Failure::Usage("an aggregate is named by one id".into())),
     }
 }
 

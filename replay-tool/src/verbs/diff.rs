@@ -47,7 +47,8 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     let opener = args.open.opener(session).await?;
     let (one, _) = as_of::row(pool, model, &key, from).await?;
     let (other, made_by) = as_of::row(pool, model, &key, to).await?;
-    let parsed = |row: Option<String>| row.map_or(Ok(Value::Null), |row| serde_json::from_str(&row));
+    let parsed =
+        |row: Option<String>| row.map_or(Ok(Value::Null), |row| serde_json::from_str(&row));
     let (mut one, mut other) = (parsed(one)?, parsed(other)?);
     if let Some(event) = made_by.first() {
         opener.row(event.stored.tenant_id, &mut one).await?;
@@ -89,7 +90,11 @@ mod tests {
     #[test]
     fn only_columns_that_changed_are_told() {
         let inbox = key::read_model("inbox").unwrap();
-        let found = changes(inbox, &json!({"unread": 1, "state": "open"}), &json!({"unread": 2, "state": "open"}));
+        let found = changes(
+            inbox,
+            &json!({"unread": 1, "state": "open"}),
+            &json!({"unread": 2, "state": "open"}),
+        );
         assert_eq!(found, [Change { column: "unread", before: json!(1), after: json!(2) }]);
         let born = changes(inbox, &Value::Null, &json!({"cycle": 1}));
         assert_eq!(born, [Change { column: "cycle", before: Value::Null, after: json!(1) }]);

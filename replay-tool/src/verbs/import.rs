@@ -48,9 +48,10 @@ pub(crate) struct Imported {
 }
 
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
-    let from = PgPoolOptions::new().max_connections(1).connect(&args.from).await.map_err(
-        |error| Failure::Found(format!("the database to import from can't be reached: {error}")),
-    )?;
+    let from =
+        PgPoolOptions::new().max_connections(1).connect(&args.from).await.map_err(|error| {
+            Failure::Found(format!("the database to import from can't be reached: {error}"))
+        })?;
     let imported = bring(session, &from, &args.table, args.tenant).await?;
     if session.json {
         shown::say_json(&imported)?;

@@ -45,8 +45,9 @@ pub(crate) async fn one(
 ) -> Result<(Rebuilt, i64), Failure> {
     let teller = Teller::new(model, session.json);
     let database = &session.database;
-    let outcome = rebuild(database, &database.projector, model, &|progress| teller.tell(progress));
-    let rebuilt = outcome.await.map_err(|error| {
+    let told = |progress| teller.tell(progress);
+    let outcome = rebuild(database, &database.projector, model, &told).await;
+    let rebuilt = outcome.map_err(|error| {
         Failure::Found(format!(
             "rebuilding {} failed: {error}; run it again to go on from there",
             model.name()

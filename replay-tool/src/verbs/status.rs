@@ -25,7 +25,14 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
     let Status { head, epoch, events, read_models } = status;
     shown::say(format!("log: head {head}, epoch {epoch}, {events} events\n"))?;
     let mut table = shown::table(&[
-        "read model", "version", "state", "generation", "position", "lag", "building", "dead letters",
+        "read model",
+        "version",
+        "state",
+        "generation",
+        "position",
+        "lag",
+        "building",
+        "dead letters",
     ]);
     for standing in read_models {
         table.add_row([

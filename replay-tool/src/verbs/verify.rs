@@ -73,10 +73,7 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     }
 }
 
-pub(crate) async fn check(
-    pool: &PgPool,
-    models: &[&'static dyn Model],
-) -> Result<Report, Failure> {
+pub(crate) async fn check(pool: &PgPool, models: &[&'static dyn Model]) -> Result<Report, Failure> {
     let head = log::head(pool).await?;
     let mut checks = vec![
         Check::new("positions", positions(pool, head).await?),
@@ -104,10 +101,9 @@ async fn positions(pool: &PgPool, head: i64) -> sqlx::Result<Result<String, Stri
     .await?;
     Ok(match gap {
         None => Ok(format!("1 to {head} without a gap")),
-        Some((before, next)) => Err(format!(
-            "position {} is missing: after {before} comes {next}",
-            before + 1
-        )),
+        Some((before, next)) => {
+            Err(format!("position {} is missing: after {before} comes {next}", before + 1))
+        }
     })
 }
 
@@ -125,10 +121,9 @@ async fn streams(pool: &PgPool) -> sqlx::Result<Result<String, String>> {
     .await?;
     Ok(match hole {
         None => Ok("each stream from 1 without a hole".into()),
-        Some((kind, id, before, next)) => Err(format!(
-            "{kind}/{id} has no version {}: after {before} comes {next}",
-            before + 1
-        )),
+        Some((kind, id, before, next)) => {
+            Err(format!("{kind}/{id} has no version {}: after {before} comes {next}", before + 1))
+        }
     })
 }
 
@@ -180,10 +175,9 @@ async fn replayed(
         Err(error) => return Ok(Err(error.to_string())),
     };
     Ok(match verdict.difference {
-        None => Ok(format!(
-            "{} rows equal a replay up to position {}",
-            verdict.rows, verdict.position
-        )),
+        None => {
+            Ok(format!("{} rows equal a replay up to position {}", verdict.rows, verdict.position))
+        }
         Some(difference) => Err(told(&difference)),
     })
 }

@@ -37,8 +37,10 @@ pub(super) async fn bring(store: &Store, tenant: Uuid, part: Part) -> Result<Out
     let Some(first) = part.events.first().cloned() else {
         return Ok(Outcome::Done { imported: 0, present: 0 });
     };
-    let prepared: Result<Vec<Prepared>, String> =
-        (first.sequence..).zip(&part.events).map(|(sequence, event)| prepare(event, sequence)).collect();
+    let prepared: Result<Vec<Prepared>, String> = (first.sequence..)
+        .zip(&part.events)
+        .map(|(sequence, event)| prepare(event, sequence))
+        .collect();
     let refused = |reason: String| {
         Ok(Outcome::Refused(format!("{}/{}: {reason}", first.aggregate_type, first.aggregate_id)))
     };

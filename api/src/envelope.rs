@@ -1,0 +1,45 @@
+//! The form of every answer that isn't a problem: `{"data": …, "meta": {…}}`.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use crate::position::{Live, Position};
+
+#[derive(Serialize)]
+struct Envelope<T, M> {
+    data: T,
+    meta: M,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+#[derive(Serialize)]
+struct Paged {
+    next_cursor: Option<String>,
+    has_more: bool,
+}
+
+/// One thing out of a read model.
+pub(crate) fn one(live: &Live, data: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((Position::HEADER, live.position.to_string()))
+        .json(Envelope { data, meta: Nothing {} })
+}
+
+/// A page of things out of a read model; with the cursor of the next one, where there is more.
+pub(crate) fn page(
+    live: &Live,
+    data: impl Serialize,
+    next_cursor: Option<String>,
+) -> HttpResponse {
+    let has_more = next_cursor.is_some();
+    HttpResponse::Ok()
+        .insert_header((Position::HEADER, live.position.to_string()))
+        .json(Envelope { data, meta: Paged { next_cursor, has_more } })
+}
+
+/// What does not come out of a read model.
+pub(crate) fn plain(data: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().json(Envelope { data, meta: Nothing {} })
+}

@@ -1,0 +1,166 @@
+//! Problem documents (RFC 9457): what every refusal and failure looks like to a client.
+
+mod refusals;
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use commands::Refusal;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub(crate) const CONTENT: &str = "application/problem+json";
+
+/// Why a request got no answer of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<u32>,
+    /// Members of the document beside the standard ones.
+    extra: Map<String, Value>,
+}
+
+/// What is wrong with one field of the request.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FieldError {
+    pub(crate) field: String,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(
+        field: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> FieldError {
+        FieldError { field: field.into(), code, detail: detail.into() }
+    }
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            status,
+            code: code.into(),
+            detail: detail.into(),
+            errors: vec![],
+            retry_after: None,
+            extra: Map::new(),
+        }
+    }
+
+    pub(crate) fn bad_request(code: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn conflict(code: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub(crate) fn not_found() -> Problem {
+        Refusal::NotFound.into()
+    }
+
+    /// A field that can be read, but not be right.
+    pub(crate) fn field(field: &str, code: &'static str, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        let error = FieldError::new(field, code, detail.clone());
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).with_errors(vec![error])
+    }
+
+    /// Something that isn't there now and will be again.
+    pub(crate) fn unavailable(code: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
+    }
+
+    pub(crate) fn retry_after(self, seconds: u32) -> Problem {
+        Problem { retry_after: Some(seconds), ..self }
+    }
+
+    pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Problem {
+        Problem { errors, ..self }
+    }
+
+    pub(crate) fn with(mut self, member: &str, value: impl Into<Value>) -> Problem {
+        self.extra.insert(member.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// `conversation.not_open` → `Conversation not open`.
+    fn title(&self) -> String {
+        let words = self.code.replace(['.', '_'], " ");
+        let mut letters = words.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: String,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"verbatim\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        let document = Document {
+            r#type: format!("urn:verbatim:problem:{}", self.code),
+            title: self.title(),
+            status: self.status.as_u16(),
+            code: &self.code,
+            detail: &self.detail,
+            errors: &self.errors,
+            extra: &self.extra,
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        response.content_type(CONTENT).body(body)
+    }
+}
+
+/// Handlers that only ever refuse answer with the problem itself.
+impl actix_web::Responder for Problem {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
+}

@@ -1,0 +1,174 @@
+//! The one table from refusals and failures to status and code.
+
+use actix_web::http::StatusCode;
+use commands::{Error, Refusal};
+use domain::{api_key, channel, contact, conversation, organization, user};
+
+use super::Problem;
+
+/// Several writers wanted the same at once; or another request with the same key was faster.
+pub(crate) const KEY_USED: &str = "idempotency.in_flight";
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let (status, code) = classify(&refusal);
+        let problem = Problem::new(status, code, refusal.to_string());
+        match refusal {
+            Refusal::Taken { owner, .. } => problem.with("owner", owner),
+            Refusal::Version { actual, .. } => problem.with("version", actual),
+            _ => problem,
+        }
+    }
+}
+
+fn classify(refusal: &Refusal) -> (StatusCode, String) {
+    const MISSING: StatusCode = StatusCode::NOT_FOUND;
+    const CONFLICT: StatusCode = StatusCode::CONFLICT;
+    const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+    let (status, code) = match refusal {
+        Refusal::ApiKey(api_key::Error::AlreadyIssued) => (CONFLICT, "api_key.already_issued"),
+        Refusal::ApiKey(api_key::Error::NotIssued) => (MISSING, "api_key.not_found"),
+        Refusal::Channel(error) => match error {
+            channel::Error::AlreadyConnected => (CONFLICT, "channel.already_connected"),
+            channel::Error::NotConnected => (MISSING, "channel.not_found"),
+            channel::Error::InvalidName => (INVALID, "channel.invalid_name"),
+        },
+        Refusal::Contact(error) => match error {
+            contact::Error::AlreadyRegistered => (CONFLICT, "contact.already_registered"),
+            contact::Error::NotRegistered => (MISSING, "contact.not_found"),
+            contact::Error::Nameless => (INVALID, "contact.nameless"),
+            contact::Error::InvalidTag => (INVALID, "contact.invalid_tag"),
+            contact::Error::TooManyTags => (INVALID, "contact.too_many_tags"),
+            contact::Error::InvalidAttribute => (INVALID, "contact.invalid_attribute"),
+        },
+        Refusal::Conversation(error) => match error {
+            conversation::Error::AlreadyOpen => (CONFLICT, "conversation.already_open"),
+            conversation::Error::NotFound => (MISSING, "conversation.not_found"),
+            conversation::Error::NotOpen => (CONFLICT, "conversation.not_open"),
+            conversation::Error::InvalidNote => (INVALID, "conversation.invalid_note"),
+        },
+        Refusal::Organization(error) => match error {
+            organization::Error::AlreadyFounded => (CONFLICT, "organization.already_founded"),
+            organization::Error::InvalidName => (INVALID, "organization.invalid_name"),
+        },
+        Refusal::User(user::Error::AlreadyRegistered) => (CONFLICT, "user.already_registered"),
+        Refusal::NotFound => (MISSING, "not_found"),
+        Refusal::Taken { scope, .. } => return (CONFLICT, format!("{scope}_taken")),
+        Refusal::Version { .. } => (StatusCode::PRECONDITION_FAILED, "precondition.version"),
+    };
+    (status, code.to_owned())
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::KeyUsed => Problem::conflict(
+                KEY_USED,
+                "a request with this idempotency key is being answered; try again",
+            )
+            .retry_after(1),
+            Error::Contended => Problem::conflict(
+                "contended",
+                "too many others write to the same place at once; try again",
+            )
+            .retry_after(1),
+            error @ (Error::Undecodable { .. } | Error::Failed(_)) => unavailable(&error),
+        }
+    }
+}
+
+impl From<event_store::Error> for Problem {
+    fn from(error: event_store::Error) -> Problem {
+        Error::from(error).into()
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Problem {
+        unavailable(&error)
+    }
+}
+
+impl From<projections::Error> for Problem {
+    fn from(error: projections::Error) -> Problem {
+        match error {
+            projections::Error::Building(model) => building(model),
+            error => unavailable(&error),
+        }
+    }
+}
+
+pub(crate) fn building(model: &str) -> Problem {
+    Problem::unavailable("read_model.building", format!("read model {model} is being built"))
+        .retry_after(5)
+        .with("model", model)
+}
+
+/// The cause is for us, not for the client.
+fn unavailable(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(error, "A request could not be answered");
+    Problem::unavailable("unavailable", "this can't be answered right now; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_code_of_its_own() {
+        let refusals = every_refusal();
+        let codes: HashSet<String> = refusals.iter().map(|r| classify(r).1).collect();
+        assert_eq!(codes.len(), refusals.len());
+        assert!(codes.contains("contact.phone_taken"));
+    }
+
+    #[test]
+    fn a_refusal_is_the_clients_affair_and_a_failure_is_ours() {
+        for refusal in every_refusal() {
+            assert!(classify(&refusal).0.is_client_error());
+        }
+        let failure = Problem::from(Error::Failed(event_store::Error::Closed));
+        assert_eq!(failure.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(failure.retry_after.is_some());
+        assert!(!failure.detail.contains("store"));
+    }
+
+    #[test]
+    fn who_meets_a_taken_number_is_told_whose_it_is() {
+        let problem = Problem::from(taken());
+        assert_eq!(problem.extra["owner"], "5");
+    }
+
+    fn taken() -> Refusal {
+        Refusal::Taken { scope: "contact.phone".into(), owner: "5".into() }
+    }
+
+    fn every_refusal() -> Vec<Refusal> {
+        vec![
+            api_key::Error::AlreadyIssued.into(),
+            api_key::Error::NotIssued.into(),
+            channel::Error::AlreadyConnected.into(),
+            channel::Error::NotConnected.into(),
+            channel::Error::InvalidName.into(),
+            contact::Error::AlreadyRegistered.into(),
+            contact::Error::NotRegistered.into(),
+            contact::Error::Nameless.into(),
+            contact::Error::InvalidTag.into(),
+            contact::Error::TooManyTags.into(),
+            contact::Error::InvalidAttribute.into(),
+            conversation::Error::AlreadyOpen.into(),
+            conversation::Error::NotFound.into(),
+            conversation::Error::NotOpen.into(),
+            conversation::Error::InvalidNote.into(),
+            organization::Error::AlreadyFounded.into(),
+            organization::Error::InvalidName.into(),
+            user::Error::AlreadyRegistered.into(),
+            Refusal::NotFound,
+            taken(),
+            Refusal::Version { expected: 1, actual: 2 },
+        ]
+    }
+}

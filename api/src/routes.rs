@@ -1,0 +1,24 @@
+//! The routes, one file for each noun.
+
+mod analytics;
+mod audit;
+mod contacts;
+mod contacts_read;
+mod conversations;
+mod conversations_read;
+mod health;
+mod inbox;
+mod webhooks;
+
+use actix_web::web::ServiceConfig;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    cfg.configure(analytics::routes)
+        .configure(audit::routes)
+        .configure(contacts::routes)
+        .configure(conversations::routes)
+        .configure(conversations_read::routes)
+        .configure(health::routes)
+        .configure(inbox::routes)
+        .configure(webhooks::routes);
+}
