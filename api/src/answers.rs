@@ -54,3 +54,56 @@ pub(crate) fn as_problem<B: MessageBody>(
     let request = response.into_parts().0;
     ServiceResponse::new(request, problem).map_into_right_body()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::Method;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{app, trace};
+
+    #[actix_web::test]
+    async fn an_unknown_address_is_a_problem_document() {
+        let (status, body) = asked(TestRequest::get().uri("/v1/nothing")).await;
+        assert_eq!((status, &body["code"]), (404, &"route.not_found".into()));
+        assert_eq!(body["type"], "urn:verbatim:problem:route.not_found");
+        assert_eq!(body["title"], "Route not found");
+    }
+
+    #[actix_web::test]
+    async fn a_wrong_method_is_told_the_right_ones() {
+        let app =
+            init_service(App::new().configure(app::configure).wrap(from_fn(trace::middleware)))
+                .await;
+        let request = TestRequest::default().method(Method::DELETE).uri("/v1/contacts");
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.status(), 405);
+        let allow = response.headers().get(ALLOW).unwrap().to_str().unwrap();
+        assert!(allow.contains("GET") && allow.contains("POST"));
+        assert!(response.headers().contains_key("x-request-id"));
+        let body: Value = read_body_json(response).await;
+        assert_eq!(body["code"], "route.method_not_allowed");
+    }
+
+    #[actix_web::test]
+    async fn without_a_key_nobody_gets_in() {
+        let request = TestRequest::post()
+            .uri("/v1/conversations/00000000-0000-0000-0000-000000000001/resolve");
+        let (status, body) = asked(request).await;
+        assert_eq!((status, &body["code"]), (401, &"auth.missing_key".into()));
+    }
+
+    async fn asked(request: TestRequest) -> (u16, Value) {
+        let app =
+            init_service(App::new().configure(app::configure).wrap(from_fn(trace::middleware)))
+                .await;
+        let response = call_service(&app, request.to_request()).await;
+        assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), CONTENT);
+        (response.status().as_u16(), read_body_json(response).await)
+    }
+}

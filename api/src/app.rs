@@ -37,11 +37,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(
-        commands: Commands,
-        database: Database,
-        metrics: Option<PrometheusHandle>,
-    ) -> State {
+    pub fn new(commands: Commands, database: Database, metrics: Option<PrometheusHandle>) -> State {
         State {
             access: Access::new(commands.clone()),
             routes: Routes::new(commands.clone()),

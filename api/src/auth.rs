@@ -53,9 +53,9 @@ impl Member {
         let personal = |value: &String| {
             serde_json::to_value(Personal::network(user, value.clone())).unwrap_or_default()
         };
-        let entries = told.into_iter().filter_map(|(name, value)| {
-            Some((name.to_owned(), personal(value.as_ref()?)))
-        });
+        let entries = told
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), personal(value.as_ref()?))));
         meta.metadata = Value::Object(entries.collect::<Map<_, _>>());
         meta
     }

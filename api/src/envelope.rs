@@ -27,12 +27,15 @@ pub(crate) fn one(live: &Live, data: impl Serialize) -> HttpResponse {
         .json(Envelope { data, meta: Nothing {} })
 }
 
+/// Something out of a read model that needs words of its own about it.
+pub(crate) fn with_meta(live: &Live, data: impl Serialize, meta: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((Position::HEADER, live.position.to_string()))
+        .json(Envelope { data, meta })
+}
+
 /// A page of things out of a read model; with the cursor of the next one, where there is more.
-pub(crate) fn page(
-    live: &Live,
-    data: impl Serialize,
-    next_cursor: Option<String>,
-) -> HttpResponse {
+pub(crate) fn page(live: &Live, data: impl Serialize, next_cursor: Option<String>) -> HttpResponse {
     let has_more = next_cursor.is_some();
     HttpResponse::Ok()
         .insert_header((Position::HEADER, live.position.to_string()))

@@ -100,8 +100,9 @@ pub(crate) async fn ready(
         if Instant::now() + pause > until {
             let detail = format!("read model {} has not read that far yet", model.name());
             let position = Position::here(state, live.position).to_string();
-            return Err(Problem::unavailable("read_model.lagging", detail)
-                .with("log_position", position));
+            return Err(
+                Problem::unavailable("read_model.lagging", detail).with("log_position", position)
+            );
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -121,7 +122,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_position() {
-        for text in ["", "1", "1.", ".1", "1.x", "1.-1", "+1.1", "1.1.1", "1.99999999999999999999"] {
+        for text in ["", "1", "1.", ".1", "1.x", "1.-1", "+1.1", "1.1.1", "1.99999999999999999999"]
+        {
             assert_eq!(Position::parse(text, 1).unwrap_err().code(), "min_position.invalid");
         }
     }

@@ -2,6 +2,8 @@
 
 mod refusals;
 
+pub(crate) use refusals::{KEY_USED, building};
+
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -104,9 +106,9 @@ impl Problem {
     fn title(&self) -> String {
         let words = self.code.replace(['.', '_'], " ");
         let mut letters = words.chars();
-        letters.next().map_or_else(String::new, |first| {
-            first.to_uppercase().chain(letters).collect()
-        })
+        letters
+            .next()
+            .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
     }
 }
 

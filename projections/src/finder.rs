@@ -7,38 +7,22 @@ use serde::de::DeserializeOwned;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::{Error, Model, ReadModel, generation};
+use crate::{Error, Model, ReadModel};
 
-/// One organisation's rows in the live generation of a read model.
+/// One organisation's rows in one generation of a read model.
 #[derive(Clone, Debug)]
 pub struct Finder<M> {
     pool: PgPool,
     tenant: Uuid,
     table: String,
-    position: i64,
     model: PhantomData<M>,
 }
 
 impl<M: ReadModel> Finder<M> {
-    /// Looks which generation is live now; [`Error::Building`] while there is none.
-    pub async fn open(pool: &PgPool, model: &'static M, tenant: Uuid) -> Result<Self, Error> {
-        let live = generation::live(pool, model).await?.ok_or(Error::Building(M::NAME))?;
-        Ok(Finder {
-            pool: pool.clone(),
-            tenant,
-            table: model.table(live.generation),
-            position: live.position,
-            model: PhantomData,
-        })
-    }
-
-    /// What is found holds at least all events up to here.
-    pub fn position(&self) -> i64 {
-        self.position
-    }
-
-    pub fn tenant(&self) -> Uuid {
-        self.tenant
+    /// Looks into this generation; which one is live, [`crate::generation::live`] tells.
+    pub fn new(pool: &PgPool, model: &'static M, generation: i32, tenant: Uuid) -> Self {
+        let table = model.table(generation);
+        Finder { pool: pool.clone(), tenant, table, model: PhantomData }
     }
 
     /// Begins a query for these columns.

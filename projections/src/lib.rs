@@ -16,6 +16,8 @@ pub mod rebuild;
 pub mod recorded;
 pub mod search;
 pub mod verify;
+#[cfg(test)]
+mod tests;
 mod working_set;
 
 pub use model::{Model, ReadModel};

@@ -81,8 +81,10 @@ impl Session {
         let database = match verb.writes() {
             true => Database::open(options, connections, true).await?,
             false => {
+                // Opening personal values goes through the store, which checks its key by a record.
+                let app = Database::attach(options.clone(), connections).app;
                 let options = options.options([("default_transaction_read_only", "on")]);
-                let database = Database::attach(options, connections);
+                let database = Database { app, ..Database::attach(options, connections) };
                 check_migrated(&database.owner).await?;
                 database
             }

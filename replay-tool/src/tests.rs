@@ -130,6 +130,10 @@ async fn an_imported_log_is_rebuilt_and_verified_and_what_was_altered_by_hand_is
     let unreadable = told("update read.inbox set cycle = -1").await;
     assert!(unreadable.contains(&conversation.to_string()), "{unreadable}");
     assert_eq!(told("update read.inbox set cycle = 1").await, "");
+    let moved = told("update read.audit set recorded_at = recorded_at + interval '1 microsecond' where position = 5").await;
+    assert!(moved.contains("column recorded_at"), "{moved}");
+    let lost = told("delete from read.audit where position = 3").await;
+    assert!(lost.contains("is missing"), "{lost}");
     let gap = told("delete from events where position = 17").await;
     assert!(gap.contains("position 17 is missing"), "{gap}");
 }

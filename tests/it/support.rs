@@ -3,5 +3,6 @@
 mod app;
 mod database;
 
-pub(crate) use app::App;
+#[allow(unused_imports)]
+pub(crate) use app::{App, Answer, LINE, Organization, VERIFY_TOKEN};
 pub(crate) use database::TestDatabase;

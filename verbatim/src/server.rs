@@ -3,12 +3,11 @@
 use std::error::Error;
 
 use api::{Application, State};
-use commands::access::Access;
-use commands::intake::Routes;
 use commands::Commands;
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -65,13 +64,7 @@ impl Server {
 
     /// The HTTP side, listening but not yet answering.
     pub(crate) async fn bind(&self, settings: &Settings) -> Outcome<Application> {
-        let state = State {
-            commands: self.commands.clone(),
-            access: Access::new(self.commands.clone()),
-            routes: Routes::new(self.commands.clone()),
-            database: self.database.clone(),
-            metrics: api::metrics::recorder(),
-        };
+        let state = State::new(self.commands.clone(), self.database.clone(), metrics());
         let listen = &settings.listen;
         let application = Application::bind(state, listen)
             .await
@@ -91,6 +84,14 @@ impl Server {
             tracing::warn!(%error, "The private database did not stop cleanly; it will recover");
         }
     }
+}
+
+/// What `/metrics` shows. Without it the server serves all the same.
+fn metrics() -> Option<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .install_recorder()
+        .inspect_err(|error| tracing::warn!(%error, "There will be no metrics"))
+        .ok()
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -107,7 +107,7 @@ pub(crate) fn building(model: &str) -> Problem {
 
 /// The cause is for us, not for the client.
 fn unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error, "A request could not be answered");
+    tracing::error!(%error, "A request could not be answered");
     Problem::unavailable("unavailable", "this can't be answered right now; try again")
 }
 

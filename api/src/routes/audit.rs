@@ -1,5 +1,196 @@
-//! Being written.
+//! Who did what, when, and because of what.
 
-use actix_web::web::ServiceConfig;
+use std::collections::HashMap;
 
-pub(crate) fn routes(_: &mut ServiceConfig) {}
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Query, ServiceConfig, get};
+use chrono::{DateTime, Utc};
+use event_store::log::Recorded;
+use projections::audit::{self, Audit, Filter, Row};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::AuditReader;
+use crate::envelope;
+use crate::page::Page;
+use crate::position::Position;
+use crate::problem::Problem;
+use crate::reading;
+
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    cfg.route("/v1/audit/events", get().to(list));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    actor: Option<String>,
+    action: Option<String>,
+    aggregate: Option<String>,
+    correlation: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+    min_position: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    position: i64,
+    action: String,
+    actor: String,
+    aggregate: Aggregate,
+    version: i64,
+    recorded_at: DateTime<Utc>,
+    event_id: Uuid,
+    command_id: Option<Uuid>,
+    correlation_id: Uuid,
+    causation_id: Option<Uuid>,
+    payload: Value,
+}
+
+#[derive(Serialize)]
+struct Aggregate {
+    r#type: String,
+    id: String,
+}
+
+async fn list(
+    state: Data<State>,
+    AuditReader(member): AuditReader,
+    asked: Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::<i64>::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let filter = filter(asked.into_inner())?;
+    let (live, finder) = reading::finder(&state, &member, &Audit, min).await?;
+    let rows = audit::page(&finder, filter, page.after, page.fetch()).await?;
+    let cut = page.cut(rows, |row| row.position);
+    let positions: Vec<i64> = cut.rows.iter().map(|row| row.position).collect();
+    let recorded = audit::recorded(&state.database.app, member.tenant(), &positions).await?;
+    let mut payloads = HashMap::with_capacity(recorded.len());
+    for event in recorded {
+        payloads.insert(event.position, payload(&state, event).await?);
+    }
+    let item = |row: Row| item(payloads.remove(&row.position).unwrap_or_default(), row);
+    let items: Vec<Item> = cut.rows.into_iter().map(item).collect();
+    Ok(envelope::page(&live, items, cut.next))
+}
+
+fn filter(asked: Asked) -> Result<Filter, Problem> {
+    let aggregate = reading::text("aggregate", asked.aggregate)?;
+    let (aggregate_type, aggregate_id) = match aggregate.as_deref().map(|a| a.split_once('/')) {
+        None => (None, None),
+        Some(None) => (aggregate, None),
+        Some(Some((kind, id))) => (Some(kind.to_owned()), Some(id.to_owned())),
+    };
+    Ok(Filter {
+        actor: reading::text("actor", asked.actor)?,
+        action: reading::text("action", asked.action)?,
+        aggregate_type,
+        aggregate_id,
+        correlation: reading::id("correlation", asked.correlation.as_deref())?,
+        from: reading::time("from", asked.from.as_deref())?,
+        to: reading::time("to", asked.to.as_deref())?,
+    })
+}
+
+/// What the log holds, personal values opened in their places; `null` where they were erased.
+async fn payload(state: &State, event: Recorded) -> Result<Value, Problem> {
+    // As stored: should it not be JSON that we can read, an auditor must see it all the same.
+    let Ok(mut payload) = serde_json::from_str(&event.payload) else {
+        return Ok(Value::String(event.payload));
+    };
+    let codec = state.commands.store().codec();
+    match codec.open(event.tenant_id, event.event_id, &mut payload).await {
+        // What was tampered with stays shut, and the rest of the page can be read.
+        Ok(()) | Err(event_store::Error::BadToken) => {}
+        Err(error) => return Err(error.into()),
+    }
+    unwrap(&mut payload);
+    Ok(payload)
+}
+
+/// Puts opened personal values in the place of the objects that hold them.
+fn unwrap(value: &mut Value) {
+    match value {
+        Value::Object(members) if members.len() == 1 && members.contains_key(MARKER) => {
+            match members.remove(MARKER) {
+                Some(Value::Object(mut body)) => *value = body.remove("v").unwrap_or_default(),
+                Some(Value::Null) => *value = Value::Null,
+                Some(token) => {
+                    members.insert(MARKER.to_owned(), token);
+                }
+                None => {}
+            }
+        }
+        Value::Object(members) => members.values_mut().for_each(unwrap),
+        Value::Array(items) => items.iter_mut().for_each(unwrap),
+        _ => {}
+    }
+}
+
+const MARKER: &str = domain::personal::MARKER;
+
+fn item(payload: Value, row: Row) -> Item {
+    Item {
+        position: row.position,
+        action: row.action,
+        actor: row.actor,
+        aggregate: Aggregate { r#type: row.aggregate_type, id: row.aggregate_id },
+        version: row.version,
+        recorded_at: row.recorded_at,
+        event_id: row.event_id,
+        command_id: row.command_id,
+        correlation_id: row.correlation_id,
+        causation_id: row.causation_id,
+        payload,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(aggregate: Option<&str>) -> Asked {
+        Asked {
+            actor: None,
+            action: None,
+            aggregate: aggregate.map(str::to_owned),
+            correlation: None,
+            from: None,
+            to: None,
+            limit: None,
+            cursor: None,
+            min_position: None,
+        }
+    }
+
+    #[test]
+    fn an_aggregate_is_a_type_or_one_of_that_type() {
+        let one = filter(asked(Some("contact/7"))).unwrap();
+        assert_eq!(one.aggregate_type.as_deref(), Some("contact"));
+        assert_eq!(one.aggregate_id.as_deref(), Some("7"));
+        let all = filter(asked(Some("contact"))).unwrap();
+        assert_eq!((all.aggregate_type.as_deref(), all.aggregate_id), (Some("contact"), None));
+    }
+
+    #[test]
+    fn opened_values_stand_where_they_were_and_erased_ones_are_null() {
+        let mut payload = json!({"Renamed": {
+            "name": {"$personal": {"subject": "5", "class": "identity", "v": "Ana"}},
+            "others": [{"$personal": null}, {"$personal": "token"}],
+        }});
+        unwrap(&mut payload);
+        assert_eq!(
+            payload,
+            json!({"Renamed": {"name": "Ana", "others": [null, {"$personal": "token"}]}})
+        );
+    }
+}

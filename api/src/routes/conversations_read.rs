@@ -1,5 +1,200 @@
-//! Being written.
+//! Reading a conversation: where it stands, and what was said.
 
-use actix_web::web::ServiceConfig;
+use std::collections::BTreeMap;
 
-pub(crate) fn routes(_: &mut ServiceConfig) {}
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query, ServiceConfig, get};
+use chrono::{DateTime, Utc};
+use domain::message::DeliveryError;
+use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch};
+use projections::inbox::{self, Inbox};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::Member;
+use crate::envelope;
+use crate::page::Page;
+use crate::position::Position;
+use crate::problem::Problem;
+use crate::reading::{self, Values};
+
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    cfg.route("/v1/conversations/{id}", get().to(show))
+        .route("/v1/conversations/{id}/messages", get().to(messages));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowAsked {
+    min_position: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessagesAsked {
+    limit: Option<i64>,
+    cursor: Option<String>,
+    min_position: Option<String>,
+}
+
+async fn show(
+    state: Data<State>,
+    member: Member,
+    id: Path<Uuid>,
+    asked: Query<ShowAsked>,
+) -> Result<HttpResponse, Problem> {
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let (live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
+    let row = inbox::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
+    let version = row.version;
+    let (live, items) = super::inbox::items(&state, &member, live, vec![row], min).await?;
+    let item = items.into_iter().next();
+    Ok(reading::versioned(envelope::one(&live, item), version))
+}
+
+async fn messages(
+    state: Data<State>,
+    member: Member,
+    id: Path<Uuid>,
+    asked: Query<MessagesAsked>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
+    inbox::find(&inbox, *id).await?.ok_or_else(Problem::not_found)?;
+    let (live, finder) = reading::finder(&state, &member, &ConversationMessages, min).await?;
+    let after = page.after.clone();
+    let rows = conversation_messages::page(&finder, *id, after, page.fetch()).await?;
+    let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
+    let touched = |row: &'_ Row| {
+        let touches = row.edited.iter().chain(row.reactions.values());
+        touches.filter_map(|touch| touch.body.as_ref()).cloned().collect::<Vec<_>>()
+    };
+    let touches: Vec<String> = cut.rows.iter().flat_map(touched).collect();
+    let tokens = cut.rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
+    let values = Values::open(&state, &member, tokens).await?;
+    let items: Vec<Item> = cut.rows.into_iter().map(|row| item(row, &values)).collect();
+    Ok(envelope::page(&live.with(inbox_live), items, cut.next))
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Item {
+    Message(Box<Message>),
+    Note(Note),
+}
+
+/// Between colleagues; the customer never sees it.
+#[derive(Serialize)]
+struct Note {
+    id: Uuid,
+    kind: Option<String>,
+    author: Option<String>,
+    at: Option<DateTime<Utc>>,
+    cycle: Option<u32>,
+    body: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+    recorded_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct Message {
+    id: Uuid,
+    kind: Option<String>,
+    author: Option<String>,
+    contact_id: Option<Uuid>,
+    at: Option<DateTime<Utc>>,
+    cycle: Option<u32>,
+    content: Option<Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+    context: Option<Value>,
+    referral: Option<Value>,
+    reply_to: Option<Uuid>,
+    edited: Option<Edited>,
+    reactions: Vec<Reaction>,
+    revoked_at: Option<DateTime<Utc>>,
+    conflict: bool,
+    imported: bool,
+    delivery: Option<Delivery>,
+    recorded_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct Edited {
+    at: DateTime<Utc>,
+    content: Option<Value>,
+}
+
+/// `by` is a contact's id, or `business`.
+#[derive(Serialize)]
+struct Reaction {
+    by: String,
+    at: DateTime<Utc>,
+    emoji: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Delivery {
+    status: String,
+    receipts: BTreeMap<String, DateTime<Utc>>,
+    errors: Vec<DeliveryError>,
+}
+
+fn item(row: Row, values: &Values) -> Item {
+    let token = row.body.as_ref();
+    let erased = values.erased(token);
+    if row.kind.as_deref() == Some("note") {
+        return Item::Note(Note {
+            body: values.text(token),
+            erased,
+            id: row.message_id,
+            kind: row.kind,
+            author: row.author,
+            at: row.at,
+            cycle: row.cycle,
+            recorded_at: row.recorded_at,
+        });
+    }
+    let part = |name: &str| values.get(token)?.get(name).cloned();
+    let (receipts, errors) = (row.receipts, row.errors);
+    Item::Message(Box::new(Message {
+        content: part("content"),
+        erased,
+        context: part("context"),
+        referral: part("referral"),
+        edited: row.edited.as_ref().map(|edit| edited(edit, values)),
+        reactions: row.reactions.iter().filter_map(|(by, it)| reaction(by, it, values)).collect(),
+        delivery: row.delivery.map(|status| Delivery { status, receipts, errors }),
+        id: row.message_id,
+        kind: row.kind,
+        author: row.author,
+        contact_id: row.contact_id,
+        at: row.at,
+        cycle: row.cycle,
+        reply_to: row.reply_to,
+        revoked_at: row.revoked_at,
+        conflict: row.conflict,
+        imported: row.imported,
+        recorded_at: row.recorded_at,
+    }))
+}
+
+/// What the message says since its edit.
+fn edited(edit: &Touch, values: &Values) -> Edited {
+    let content = values.get(edit.body.as_ref()).and_then(|body| body.pointer("/content/content"));
+    Edited { at: edit.at, content: content.cloned() }
+}
+
+/// `None` where the reaction was taken back. An erased one still tells that there was one.
+fn reaction(by: &str, touch: &Touch, values: &Values) -> Option<Reaction> {
+    let token = touch.body.as_ref();
+    let emoji = values.get(token).and_then(|body| body.pointer("/content/emoji")?.as_str());
+    if emoji.is_none() && !values.erased(token) {
+        return None;
+    }
+    Some(Reaction { by: by.to_owned(), at: touch.at, emoji: emoji.map(str::to_owned) })
+}

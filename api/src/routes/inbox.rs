@@ -1,5 +1,207 @@
-//! Being written.
+//! What waits for an answer.
 
-use actix_web::web::ServiceConfig;
+use std::collections::BTreeMap;
 
-pub(crate) fn routes(_: &mut ServiceConfig) {}
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Query, ServiceConfig, get};
+use chrono::{DateTime, Utc};
+use domain::conversation::{Body, State as Status};
+use projections::contacts::{self, Contacts};
+use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::Member;
+use crate::envelope;
+use crate::page::Page;
+use crate::position::{Live, Position};
+use crate::problem::Problem;
+use crate::reading::{self, Values};
+
+pub(crate) fn routes(cfg: &mut ServiceConfig) {
+    cfg.route("/v1/inbox", get().to(list));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    status: Option<String>,
+    assignee: Option<String>,
+    #[serde(default)]
+    unread: bool,
+    q: Option<String>,
+    channel: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+    min_position: Option<String>,
+}
+
+/// A conversation as lists and its own page show it.
+#[derive(Serialize)]
+pub(super) struct Item {
+    conversation_id: Uuid,
+    channel_id: Uuid,
+    contact: Contact,
+    group_id: Option<String>,
+    status: String,
+    assignee_id: Option<Uuid>,
+    cycle: u32,
+    unread_count: u32,
+    message_count: u32,
+    last_message: Option<LastMessage>,
+    opened_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    version: i64,
+}
+
+#[derive(Serialize)]
+struct Contact {
+    id: Uuid,
+    name: Option<String>,
+    phone: Option<String>,
+    user_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LastMessage {
+    at: DateTime<Utc>,
+    kind: Option<String>,
+    author: Option<String>,
+    preview: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+}
+
+async fn list(
+    state: Data<State>,
+    member: Member,
+    asked: Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let mut filter = Filter {
+        states: statuses(asked.status.as_deref())?,
+        assignee: assignee(asked.assignee.as_deref(), member.principal.user)?,
+        unread: asked.unread,
+        channel: reading::id("channel", asked.channel.as_deref())?,
+        contacts: None,
+    };
+    let searched = reading::search(&state, &member, asked.q.as_deref(), min).await?;
+    let (mut live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
+    if let Some((search, found)) = searched {
+        live = live.with(search);
+        filter.contacts = Some(found);
+    }
+    let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
+    let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
+    let (live, items) = items(&state, &member, live, cut.rows, min).await?;
+    Ok(envelope::page(&live, items, cut.next))
+}
+
+/// Which states are meant: all but `closed` unless told, by name with commas between, or `all`.
+fn statuses(text: Option<&str>) -> Result<Vec<Status>, Problem> {
+    let open = || Status::ALL.into_iter().filter(|status| *status != Status::Closed).collect();
+    let Some(text) = text else { return Ok(open()) };
+    if text == "all" {
+        return Ok(vec![]);
+    }
+    let known = |name: &str| Status::ALL.into_iter().find(|status| status.as_str() == name);
+    text.split(',').map(known).collect::<Option<Vec<_>>>().ok_or_else(|| {
+        let names = Status::ALL.map(Status::as_str).join(", ");
+        reading::unreadable("status", format!("is `all`, or some of {names}, with commas between"))
+    })
+}
+
+fn assignee(text: Option<&str>, me: Uuid) -> Result<Assignee, Problem> {
+    match text {
+        None => Ok(Assignee::Anyone),
+        Some("me") => Ok(Assignee::Agent(me)),
+        Some("unassigned") => Ok(Assignee::Nobody),
+        text => {
+            let agent = reading::parsed("assignee", text, "`me`, `unassigned`, or a user's UUID")?;
+            Ok(agent.map_or(Assignee::Anyone, Assignee::Agent))
+        }
+    }
+}
+
+/// The rows as they are shown, with their contacts; the answer is as fresh as the older model.
+pub(super) async fn items(
+    state: &State,
+    member: &Member,
+    live: Live,
+    rows: Vec<inbox::Row>,
+    min: Option<Position>,
+) -> Result<(Live, Vec<Item>), Problem> {
+    let (contacts_live, finder) = reading::finder(state, member, &Contacts, min).await?;
+    let ids = rows.iter().map(|row| row.contact_id).collect();
+    let contacts = contacts::of_ids(&finder, ids).await?;
+    let bodies = rows.iter().flat_map(|row| [&row.last_message_body, &row.group_id]);
+    let people = contacts.values().flat_map(|row| [&row.name, &row.phone, &row.user_id]);
+    let values = Values::open(state, member, bodies.chain(people).flatten()).await?;
+    let items = rows.into_iter().map(|row| item(row, &contacts, &values)).collect();
+    Ok((live.with(contacts_live), items))
+}
+
+fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Row>, values: &Values) -> Item {
+    let contact = contacts.get(&row.contact_id);
+    let told = |field: fn(&contacts::Row) -> Option<&String>| values.text(contact.and_then(field));
+    Item {
+        contact: Contact {
+            id: row.contact_id,
+            name: told(|contact| contact.name.as_ref()),
+            phone: told(|contact| contact.phone.as_ref()),
+            user_id: told(|contact| contact.user_id.as_ref()),
+        },
+        group_id: values.text(row.group_id.as_ref()),
+        last_message: last_message(&row, values),
+        conversation_id: row.conversation_id,
+        channel_id: row.channel_id,
+        status: row.state,
+        assignee_id: row.assignee,
+        cycle: row.cycle,
+        unread_count: row.unread,
+        message_count: row.messages,
+        opened_at: row.opened_at,
+        closed_at: row.closed_at,
+        version: row.version,
+    }
+}
+
+fn last_message(row: &inbox::Row, values: &Values) -> Option<LastMessage> {
+    let token = row.last_message_body.as_ref();
+    let body = values.get(token).and_then(|body| Body::deserialize(body).ok());
+    Some(LastMessage {
+        at: row.last_message_at?,
+        kind: row.last_message_kind.clone(),
+        author: row.last_message_author.clone(),
+        preview: body.map(|body| body.content.preview()),
+        erased: values.erased(token),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_conversations_show_only_when_asked_for() {
+        assert!(!statuses(None).unwrap().contains(&Status::Closed));
+        assert_eq!(statuses(None).unwrap().len(), Status::ALL.len() - 1);
+        assert_eq!(statuses(Some("open,closed")).unwrap(), [Status::Open, Status::Closed]);
+        assert!(statuses(Some("all")).unwrap().is_empty());
+        for wrong in ["", "opened", "open,", "open closed"] {
+            assert_eq!(statuses(Some(wrong)).unwrap_err().code(), "parameter.invalid");
+        }
+    }
+
+    #[test]
+    fn mine_are_those_of_the_keys_user() {
+        let me = Uuid::from_u128(7);
+        assert_eq!(assignee(Some("me"), me).unwrap(), Assignee::Agent(me));
+        assert_eq!(assignee(Some("unassigned"), me).unwrap(), Assignee::Nobody);
+        assert_eq!(assignee(None, me).unwrap(), Assignee::Anyone);
+        assert!(assignee(Some("bob"), me).is_err());
+    }
+}

@@ -1,2 +1,215 @@
-//! x
-pub(crate) struct App;
+//! A whole server over a database of its own, and clients of it.
+
+use std::time::Duration;
+
+use api::{Application, State};
+use commands::access;
+use commands::setup::{self, NewChannel};
+use commands::{Commands, Meta};
+use domain::Actor;
+use domain::aggregate::Role;
+use domain::channel::WhenClosed;
+use event_store::{Store, log};
+use projections::{MODELS, verify};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use super::TestDatabase;
+
+pub(crate) struct App {
+    pub(crate) db: TestDatabase,
+    pub(crate) store: Store,
+    pub(crate) commands: Commands,
+    pub(crate) base_url: String,
+    client: reqwest::Client,
+    /// Held for what it does when it is dropped.
+    _stop: (oneshot::Sender<()>, watch::Sender<bool>),
+}
+
+/// An organisation with one line and a key for each role.
+pub(crate) struct Organization {
+    pub(crate) id: Uuid,
+    pub(crate) channel: Uuid,
+    pub(crate) agent_id: Uuid,
+    pub(crate) owner: String,
+    pub(crate) agent: String,
+    pub(crate) auditor: String,
+}
+
+pub(crate) const APP_SECRET: &str = "a secret between us and Meta";
+pub(crate) const VERIFY_TOKEN: &str = "a token that we made up";
+pub(crate) const LINE: &str = "1044";
+
+/// What the server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn data(&self) -> Value {
+        self.json()["data"].clone()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// The stable code of a refusal.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        self.json()["code"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl App {
+    pub(crate) async fn start() -> App {
+        let db = TestDatabase::new().await;
+        let store = db.store().await;
+        projections::live::prepare(&db.database, &store).await.unwrap();
+        let commands = Commands::new(store.clone());
+        let state = State::new(commands.clone(), db.database.clone(), None);
+        let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", application.address());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(application.run(async {
+            let _ = stopped.await;
+        }));
+        let (stop_feeding, told) = watch::channel(false);
+        let feed = projections::live::run(db.database.clone(), store.clone(), told.clone());
+        tokio::spawn(feed);
+        tokio::spawn(projections::search::run(db.database.clone(), store.clone(), told));
+        let client = reqwest::Client::new();
+        let _stop = (stop, stop_feeding);
+        App { db, store, commands, base_url, client, _stop }
+    }
+
+    pub(crate) async fn organization(&self, name: &str) -> Organization {
+        self.organization_that(name, WhenClosed::Reopen).await
+    }
+
+    pub(crate) async fn organization_that(
+        &self,
+        name: &str,
+        when_closed: WhenClosed,
+    ) -> Organization {
+        let commands = &self.commands;
+        let id = setup::found_organization(commands, name).await.unwrap();
+        let channel = NewChannel {
+            name: "Shop".into(),
+            account: "1097".into(),
+            line: LINE.into(),
+            display_phone_number: Some("15550100200".into()),
+            app_secret: APP_SECRET.into(),
+            verify_token: VERIFY_TOKEN.into(),
+            when_closed,
+        };
+        let channel = setup::connect_channel(commands, id, channel).await.unwrap();
+        let mut keys = vec![];
+        for role in [Role::Owner, Role::Agent, Role::Auditor] {
+            let user = setup::register_user(commands, id, role.as_str(), role).await.unwrap();
+            let meta = Meta::new(id, Actor::System);
+            keys.push((user, access::issue(commands, &meta, user, role, "test").await.unwrap()));
+        }
+        let [(_, owner), (agent_id, agent), (_, auditor)] = keys.try_into().unwrap();
+        Organization { id, channel, agent_id, owner, agent, auditor }
+    }
+
+    pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
+        self.send(Method::GET, key, path, None, &[]).await
+    }
+
+    pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, key, path, Some(body), &[]).await
+    }
+
+    /// Sends with headers of one's own. `Value::Null` is no body.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        key: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base_url));
+        if !key.is_empty() {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body.filter(|body| !body.is_null()) {
+            request = request.json(&body);
+        }
+        answer(request).await
+    }
+
+    /// Delivers a webhook as Meta would.
+    pub(crate) async fn deliver(&self, channel: Uuid, body: &[u8]) -> Answer {
+        let signature = simulators::whatsapp::sign(APP_SECRET, body);
+        self.deliver_signed(channel, body, &signature).await
+    }
+
+    pub(crate) async fn deliver_signed(
+        &self,
+        channel: Uuid,
+        body: &[u8],
+        signature: &str,
+    ) -> Answer {
+        let url = format!("{}/webhooks/whatsapp/{channel}", self.base_url);
+        let request = self.client.post(url).header("x-hub-signature-256", signature);
+        answer(request.header("content-type", "application/json").body(body.to_vec())).await
+    }
+
+    /// Waits until every read model has taken in everything that the log holds now.
+    pub(crate) async fn settle(&self) {
+        let pool = &self.db.database.app;
+        let head = log::head(pool).await.unwrap();
+        for _ in 0..2_000 {
+            let mut lowest = projections::search::position(pool).await.unwrap();
+            for model in MODELS.iter().copied() {
+                let standing = verify::standing(pool, model).await.unwrap();
+                lowest = lowest.min(standing.position.unwrap_or(-1));
+            }
+            if lowest >= head {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the read models do not come to rest at {head}");
+    }
+
+    /// Live rows equal a fresh replay, for every read model.
+    pub(crate) async fn assert_verified(&self) {
+        self.settle().await;
+        for model in MODELS.iter().copied() {
+            let verdict = verify::verify(&self.db.database.app, model).await.unwrap();
+            assert_eq!(verdict.difference, None, "{}", model.name());
+        }
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.unwrap() }
+}

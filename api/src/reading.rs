@@ -1,0 +1,174 @@
+//! What all reads share: rows of the caller's organisation that are fresh enough, the search,
+//! personal values opened for one answer, and parameters that say what is wrong with them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderValue};
+use chrono::{DateTime, Datelike, Utc};
+use event_store::codec::Opened;
+use projections::finder::Finder;
+use projections::{ReadModel, search};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::Member;
+use crate::position::{Live, Position, ready};
+use crate::problem::Problem;
+
+/// How long a search waits to be fresh enough, and looks again.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
+/// What a parameter may measure.
+const MOST_TEXT: usize = 200;
+
+/// The organisation's rows of a read model, as soon as it has read up to `min`.
+pub(crate) async fn finder<M: ReadModel>(
+    state: &State,
+    member: &Member,
+    model: &'static M,
+    min: Option<Position>,
+) -> Result<(Live, Finder<M>), Problem> {
+    let live = ready(state, model, min).await?;
+    Ok((live, Finder::new(&state.database.app, model, live.generation, member.tenant())))
+}
+
+/// The contacts whom a search finds, and how far it has read; `None` where nothing is searched.
+pub(crate) async fn search(
+    state: &State,
+    member: &Member,
+    text: Option<&str>,
+    min: Option<Position>,
+) -> Result<Option<(Live, Vec<Uuid>)>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > MOST_TEXT {
+        return Err(unreadable("q", format!("has at most {MOST_TEXT} characters")));
+    }
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let position = search::position(&state.database.app).await?;
+        let live = Live { generation: 0, position: Position::here(state, position) };
+        if min.is_none_or(|min| position >= min.position) {
+            let found = search::find(state.commands.store(), member.tenant(), text).await?;
+            return Ok(Some((live, found)));
+        }
+        if Instant::now() + PAUSE > until {
+            let detail = "the search has not read that far yet";
+            return Err(Problem::unavailable("read_model.lagging", detail)
+                .with("log_position", live.position.to_string()));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// The personal values of one answer, opened together.
+pub(crate) struct Values(HashMap<String, Opened>);
+
+impl Values {
+    pub(crate) async fn open<'a>(
+        state: &State,
+        member: &Member,
+        tokens: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Values, Problem> {
+        let tokens: Vec<&str> = tokens.into_iter().map(String::as_str).collect();
+        let codec = state.commands.store().codec();
+        let opened = codec.open_tokens(member.tenant(), &tokens).await?;
+        Ok(Values(tokens.into_iter().map(str::to_owned).zip(opened).collect()))
+    }
+
+    /// The value behind a token; `None` without one, and where the person was erased.
+    pub(crate) fn get(&self, token: Option<&String>) -> Option<&Value> {
+        match self.0.get(token?)? {
+            Opened::Clear(value) => Some(value),
+            Opened::Erased => None,
+        }
+    }
+
+    pub(crate) fn text(&self, token: Option<&String>) -> Option<String> {
+        self.get(token)?.as_str().map(str::to_owned)
+    }
+
+    pub(crate) fn erased(&self, token: Option<&String>) -> bool {
+        token.and_then(|token| self.0.get(token)) == Some(&Opened::Erased)
+    }
+}
+
+/// The version by which `If-Match` knows it again.
+pub(crate) fn versioned(mut response: HttpResponse, version: i64) -> HttpResponse {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// A parameter that must read like something.
+pub(crate) fn parsed<T: FromStr>(
+    name: &str,
+    text: Option<&str>,
+    expected: &str,
+) -> Result<Option<T>, Problem> {
+    let parse = |text: &str| text.parse().map_err(|_| unreadable(name, format!("is {expected}")));
+    text.map(parse).transpose()
+}
+
+pub(crate) fn id(name: &str, text: Option<&str>) -> Result<Option<Uuid>, Problem> {
+    parsed(name, text, "a UUID")
+}
+
+pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Problem> {
+    let expected = "a time with its offset from UTC, like 2026-01-31T09:00:00Z; \
+                    a + in an address is written %2B";
+    let time: Option<DateTime<Utc>> = parsed(name, text, expected)?;
+    match time {
+        // What calendars agree on, here and in the database.
+        Some(time) if !(1..=9999).contains(&time.year()) => {
+            Err(unreadable(name, "is between the years 1 and 9999"))
+        }
+        time => Ok(time),
+    }
+}
+
+/// A parameter that may be any text that there can be in the database.
+pub(crate) fn text(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    match &text {
+        Some(told) if told.contains('\0') || told.chars().count() > MOST_TEXT => Err(unreadable(
+            name,
+            format!("has at most {MOST_TEXT} characters, none of them U+0000"),
+        )),
+        _ => Ok(text),
+    }
+}
+
+pub(crate) fn unreadable(name: &str, expected: impl fmt::Display) -> Problem {
+    Problem::field(name, "parameter.invalid", format!("{name} {expected}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_needs_its_offset_and_a_year_that_calendars_agree_on() {
+        let read = time("from", Some("2026-01-31T09:00:00+01:00")).unwrap().unwrap();
+        assert_eq!(read.to_rfc3339(), "2026-01-31T08:00:00+00:00");
+        for wrong in
+            ["", "2026-01-31", "2026-01-31T09:00:00", "yesterday", "+11000-01-01T00:00:00Z"]
+        {
+            let problem = time("from", Some(wrong)).unwrap_err();
+            assert_eq!(problem.code(), "parameter.invalid", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_the_database_can_not_hold_is_refused() {
+        assert!(text("actor", Some("user:1\0".into())).is_err());
+        assert!(text("actor", Some("x".repeat(201))).is_err());
+        assert_eq!(text("actor", Some("system".into())).unwrap(), Some("system".into()));
+    }
+}
