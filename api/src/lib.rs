@@ -15,4 +15,7 @@ mod reading;
 mod routes;
 mod trace;
 
+#[cfg(test)]
+mod scratch;
+
 pub use app::{Application, State};

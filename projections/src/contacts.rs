@@ -54,7 +54,7 @@ impl Table for Row {
     ];
     const KEY: usize = 2;
     const INDEXES: &'static [&'static str] =
-        &["(tenant_id, registered_at desc, contact_id)", "using gin (tags)"];
+        &["(tenant_id, registered_at desc, contact_id desc)", "using gin (tags)"];
 }
 
 impl ReadModel for Contacts {

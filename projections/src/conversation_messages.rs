@@ -88,8 +88,10 @@ impl Table for Row {
         column("recorded_at", "timestamptz"),
     ];
     const KEY: usize = 3;
-    const INDEXES: &'static [&'static str] =
-        &["(tenant_id, conversation_id, at desc, message_id) where kind is not null"];
+    const INDEXES: &'static [&'static str] = &[
+        "(tenant_id, conversation_id, at desc, (coalesce(message_order, '')) desc, message_id desc)
+         where kind is not null",
+    ];
 }
 
 impl ReadModel for ConversationMessages {
@@ -286,7 +288,6 @@ pub async fn page(
     find.sql.push(" and kind is not null");
     find.when("conversation_id = {}", Some(conversation));
     if let Some((at, order, message)) = after {
-        find.when("at <= {}", Some(at));
         find.sql.push(" and (at, coalesce(message_order, ''), message_id) < (").push_bind(at);
         find.sql.push(", ").push_bind(order).push(", ").push_bind(message).push(")");
     }

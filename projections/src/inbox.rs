@@ -66,9 +66,9 @@ impl Table for Row {
     ];
     const KEY: usize = 2;
     const INDEXES: &'static [&'static str] = &[
-        "(tenant_id, last_message_at desc, conversation_id) where last_message_at is not null",
-        "(tenant_id, state, last_message_at desc, conversation_id) where last_message_at is not null",
-        "(tenant_id, assignee, last_message_at desc, conversation_id) where last_message_at is not null",
+        "(tenant_id, last_message_at desc, conversation_id desc) where last_message_at is not null",
+        "(tenant_id, state, last_message_at desc, conversation_id desc) where last_message_at is not null",
+        "(tenant_id, assignee, last_message_at desc, conversation_id desc) where last_message_at is not null",
         "(tenant_id, contact_id)",
     ];
 }

@@ -135,8 +135,15 @@ async fn feed(database: &Database, store: &Store) -> Result<(), Error> {
     lock.close_on_drop();
     let mut subscription = Subscription::resume(store, NAME, 0).await?;
     loop {
-        let page = subscription.next(PAGE).await?;
-        let Some(last) = page.last().map(|event| event.position) else { continue };
+        let page = subscription.ready(PAGE).await?;
+        let Some(last) = page.last().map(|event| event.position) else {
+            store.wait_past(subscription.position()).await;
+            if position(store.pool()).await? != subscription.position() {
+                // Somebody asked for a rebuild.
+                subscription = Subscription::resume(store, NAME, 0).await?;
+            }
+            continue;
+        };
         let values = open(store, told(page)).await?;
         let mut tx = database.projector.begin().await?;
         // The checkpoint first: nobody else may be writing the same tokens.

@@ -13,14 +13,26 @@ use sqlx::postgres::PgConnectOptions;
 use crate::failure::Failure;
 use crate::verbs::Verb;
 
-#[derive(clap::Args, Clone)]
+#[derive(clap::Args, Clone, Default)]
 pub(crate) struct Place {
-    /// Where the embedded database is, when DATABASE_URL is not set.
+    /// The server's database, where it has one of its own.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// Where the server's private database and its master key are [default: ./data].
     #[arg(long, global = true, env = "VERBATIM_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// The key that personal values are opened with: 64 hex digits. Without it, `master.key` in
+    /// the data directory.
+    #[arg(long, global = true, env = "VERBATIM_MASTER_KEY", hide_env_values = true)]
+    #[arg(value_name = "KEY")]
+    master_key: Option<String>,
 }
 
 impl Place {
+    fn url(&self) -> Option<&str> {
+        told(self.database_url.as_ref())
+    }
+
     fn dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(embedded::default_data_dir)
     }
@@ -28,8 +40,8 @@ impl Place {
     /// The key that personal values are opened with. A server elsewhere has its own: one that was
     /// made here would only lock its data.
     fn master_key(&self, may_make: bool) -> Result<MasterKey, Failure> {
-        if let Some(key) = setting("VERBATIM_MASTER_KEY") {
-            return Ok(MasterKey::from_hex(&key)?);
+        if let Some(key) = told(self.master_key.as_ref()) {
+            return Ok(MasterKey::from_hex(key)?);
         }
         let file = self.dir().join("master.key");
         if !file.exists() && !may_make {
@@ -43,8 +55,8 @@ impl Place {
     }
 
     async fn find(&self, may_make: bool) -> Result<(PgConnectOptions, Option<Embedded>), Failure> {
-        if let Some(url) = setting("DATABASE_URL") {
-            return Ok((Database::options(&url)?, None));
+        if let Some(url) = self.url() {
+            return Ok((Database::options(url)?, None));
         }
         let dir = self.dir();
         if let Some(options) = embedded::running(&dir).await {
@@ -61,8 +73,9 @@ impl Place {
     }
 }
 
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// An empty variable of the environment tells nothing.
+fn told(setting: Option<&String>) -> Option<&str> {
+    setting.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 /// What a verb works with.
@@ -105,7 +118,7 @@ impl Session {
 
     /// The same for who may be the first to write here.
     pub(crate) async fn new_store(&self) -> Result<Store, Failure> {
-        let key = self.place.master_key(setting("DATABASE_URL").is_none())?;
+        let key = self.place.master_key(self.place.url().is_none())?;
         Ok(Store::open(self.database.app.clone(), key, Clock::Database).await?)
     }
 
@@ -120,7 +133,7 @@ impl Session {
 
     #[cfg(test)]
     pub(crate) fn of(database: Database) -> Self {
-        Session { database, json: true, place: Place { data_dir: None }, started: None }
+        Session { database, json: true, place: Place::default(), started: None }
     }
 }
 

@@ -25,6 +25,11 @@ impl Open {
 pub(crate) struct Opener(Option<Store>);
 
 impl Opener {
+    #[cfg(test)]
+    pub(crate) fn of(store: Store) -> Self {
+        Opener(Some(store))
+    }
+
     pub(crate) fn opens(&self) -> bool {
         self.0.is_some()
     }

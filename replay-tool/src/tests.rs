@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use event_store::database::Connections;
 use event_store::embedded::{Embedded, Settings};
 use event_store::{Append, Clock, Database, MasterKey, NewEvent, Store, StreamAppend};
-use projections::MODELS;
-use serde_json::json;
+use projections::{MODELS, as_of};
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::connect::Session;
+use crate::key;
+use crate::opener::Opener;
 use crate::verbs::import::bring_into;
 use crate::verbs::{rebuild, status, verify};
 
@@ -58,18 +60,14 @@ async fn legacy_table(pool: &PgPool) {
     .unwrap();
 }
 
-/// A conversation that the read models show.
-async fn converse(store: &Store, tenant: Uuid, conversation: Uuid) {
-    let (channel, contact) = (Uuid::from_u128(7), Uuid::from_u128(8));
-    let event = |n: u128, name: &str, payload| NewEvent {
-        event_id: Uuid::from_u128(n),
-        event_type: name.into(),
+/// A new stream's first event.
+async fn record(store: &Store, tenant: Uuid, kind: &str, id: Uuid, payload: Value) {
+    let event = NewEvent {
+        event_id: Uuid::from_u128(id.as_u128() + 1000),
+        event_type: payload.as_object().unwrap().keys().next().unwrap().clone(),
         event_version: domain::event::VERSION.into(),
         payload,
     };
-    let opened = json!({"Opened": {
-        "channel": channel, "contact": contact, "group": null, "cycle": 1,
-    }});
     let append = Append {
         tenant,
         actor: "system".into(),
@@ -78,15 +76,42 @@ async fn converse(store: &Store, tenant: Uuid, conversation: Uuid) {
         causation_id: None,
         metadata: json!({}),
         streams: vec![StreamAppend {
-            aggregate_type: "conversation".into(),
-            aggregate_id: conversation.to_string(),
+            aggregate_type: kind.into(),
+            aggregate_id: id.to_string(),
             expected: 0,
-            events: vec![event(100, "Opened", opened)],
+            events: vec![event],
         }],
         claims: vec![],
         idempotency: None,
     };
     store.append(append).await.unwrap();
+}
+
+/// A conversation and its contact.
+async fn converse(store: &Store, tenant: Uuid, conversation: Uuid, contact: Uuid) {
+    let name = json!({"$personal": {"subject": contact, "class": "identity", "v": "Ada Obi"}});
+    let registered = json!({"Registered": {
+        "name": name, "identities": {}, "at": "2026-05-01T12:00:00Z", "source": "api",
+    }});
+    record(store, tenant, "contact", contact, registered).await;
+    let opened = json!({"Opened": {
+        "channel": Uuid::from_u128(7), "contact": contact, "group": null, "cycle": 1,
+    }});
+    record(store, tenant, "conversation", conversation, opened).await;
+}
+
+/// The contact's name is a token unless it was asked for in the clear.
+async fn check_opening(session: &Session, store: &Store, contact: Uuid) {
+    let model = projections::model("contacts").unwrap();
+    let key = key::key(session.pool(), model, &[contact.to_string()]).await.unwrap();
+    let (row, made_by) = as_of::row(session.pool(), model, &key, i64::MAX).await.unwrap();
+    let mut row: Value = serde_json::from_str(&row.unwrap()).unwrap();
+    let stored = made_by[0].stored.clone();
+    assert!(!row.to_string().contains("Ada") && !stored.payload.contains("Ada"));
+    let opener = Opener::of(store.clone());
+    opener.row(stored.tenant_id, &mut row).await.unwrap();
+    assert_eq!(row["name"], "Ada Obi");
+    assert!(opener.event(stored).await.unwrap().payload.contains("Ada Obi"));
 }
 
 #[tokio::test]
@@ -109,18 +134,24 @@ async fn an_imported_log_is_rebuilt_and_verified_and_what_was_altered_by_hand_is
     let foreign = bring_into(&store, &database.owner, "legacy.events", elsewhere).await.unwrap();
     assert_eq!((foreign.imported, foreign.refused), (0, 41));
 
-    converse(&store, tenant, conversation).await;
+    let contact = Uuid::from_u128(3);
+    converse(&store, tenant, conversation, contact).await;
+    check_opening(&session, &store, contact).await;
     for model in MODELS {
         rebuild::one(&session, *model).await.unwrap();
     }
     let standing = status::look(&session).await.unwrap();
-    assert_eq!((standing.head, standing.events, standing.epoch), (2401, 2401, 1));
+    assert_eq!((standing.head, standing.events, standing.epoch), (2402, 2402, 1));
     assert!(standing.read_models.iter().all(|model| model.lag == Some(0)), "{standing:?}");
     let green = verify::check(session.pool(), MODELS).await.unwrap();
     assert!(green.ok, "{green:?}");
 
+    check_alterations(&session, conversation).await;
+}
+
+async fn check_alterations(session: &Session, conversation: Uuid) {
     let told = async |sql: &str| {
-        sqlx::query(sql).execute(&database.owner).await.unwrap();
+        sqlx::query(sql).execute(session.pool()).await.unwrap();
         verify::check(session.pool(), MODELS).await.unwrap().first_difference().unwrap_or_default()
     };
     let altered = told("update read.inbox set state = 'closed'").await;
@@ -130,8 +161,13 @@ async fn an_imported_log_is_rebuilt_and_verified_and_what_was_altered_by_hand_is
     let unreadable = told("update read.inbox set cycle = -1").await;
     assert!(unreadable.contains(&conversation.to_string()), "{unreadable}");
     assert_eq!(told("update read.inbox set cycle = 1").await, "");
-    let moved = told("update read.audit set recorded_at = recorded_at + interval '1 microsecond' where position = 5").await;
+    let hidden = told(r#"update read.contacts set attributes = '{"a": "b"}'"#).await;
+    assert!(hidden.contains("column attributes"), "{hidden}");
+    assert_eq!(told("update read.contacts set attributes = '{}'").await, "");
+    let later = "update read.audit set recorded_at = recorded_at + interval '1 microsecond'";
+    let moved = told(later).await;
     assert!(moved.contains("column recorded_at"), "{moved}");
+    assert_eq!(told(&later.replace('+', "-")).await, "");
     let lost = told("delete from read.audit where position = 3").await;
     assert!(lost.contains("is missing"), "{lost}");
     let gap = told("delete from events where position = 17").await;

@@ -27,18 +27,21 @@ pub(crate) struct Demo {
     account_id: String,
     phone_number_id: String,
     display_phone_number: String,
-    keys: Keys,
+    keys: Members<String>,
+    /// The members in whose names the keys call.
+    users: Members<Uuid>,
     /// Midnight of the day that is played.
     day: DateTime<Utc>,
     played: bool,
 }
 
+/// One of something for each member of the organisation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Keys {
-    owner: String,
-    agent: String,
-    agent2: String,
-    auditor: String,
+pub(crate) struct Members<T> {
+    owner: T,
+    agent: T,
+    agent2: T,
+    auditor: T,
 }
 
 /// A hand on the clock that record times come from. Only the demo has one.

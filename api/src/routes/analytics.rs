@@ -5,7 +5,7 @@ mod steps;
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query, ServiceConfig, get};
+use actix_web::web::{Data, Query, ServiceConfig, get, resource};
 use chrono::{DateTime, TimeDelta, Utc};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 use crate::reading::{self, unreadable};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/v1/analytics/volume", get().to(volume));
+    cfg.service(resource("/v1/analytics/volume").route(get().to(volume)));
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query, ServiceConfig, get};
+use actix_web::web::{Data, Query, ServiceConfig, get, resource};
 use chrono::{DateTime, Utc};
 use event_store::log::Recorded;
 use projections::audit::{self, Audit, Filter, Row};
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::reading;
 
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/v1/audit/events", get().to(list));
+    cfg.service(resource("/v1/audit/events").route(get().to(list)));
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Path, Query, ServiceConfig, get};
+use actix_web::web::{Data, Path, Query, ServiceConfig, get, resource};
 use chrono::{DateTime, Utc};
 use domain::message::DeliveryError;
 use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch};
@@ -21,8 +21,8 @@ use crate::problem::Problem;
 use crate::reading::{self, Values};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/v1/conversations/{id}", get().to(show))
-        .route("/v1/conversations/{id}/messages", get().to(messages));
+    cfg.service(resource("/v1/conversations/{id}").route(get().to(show)))
+        .service(resource("/v1/conversations/{id}/messages").route(get().to(messages)));
 }
 
 #[derive(Deserialize)]

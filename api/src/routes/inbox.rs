@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query, ServiceConfig, get};
+use actix_web::web::{Data, Query, ServiceConfig, get, resource};
 use chrono::{DateTime, Utc};
 use domain::conversation::{Body, State as Status};
 use projections::contacts::{self, Contacts};
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 use crate::reading::{self, Values};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.route("/v1/inbox", get().to(list));
+    cfg.service(resource("/v1/inbox").route(get().to(list)));
 }
 
 #[derive(Deserialize)]

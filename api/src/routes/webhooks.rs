@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::State;
+use crate::position::Position;
 use crate::problem::Problem;
 use crate::trace::RequestId;
 
@@ -71,7 +72,8 @@ async fn receive(
         .map_err(|error| Problem::bad_request("webhook.malformed", error.to_string()))?;
     let correlation_id = RequestId::of(&request);
     let received = intake::receive(&state.commands, &route, &notifications, correlation_id).await?;
-    Ok(HttpResponse::Ok().json(json!({
+    let position = Position::here(&state, received.position).to_string();
+    Ok(HttpResponse::Ok().insert_header((Position::HEADER, position)).json(json!({
         "data": { "received": received.notifications, "duplicates": received.duplicates },
     })))
 }

@@ -1,4 +1,4 @@
-//! `log`: events by stream, type, actor, correlation, organisation and time; `--follow` waits for more.
+//! `log`: events by stream, type, actor, correlation, organisation and time.
 
 use std::io;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use domain::aggregate::Role;
 use domain::channel::WhenClosed;
 use uuid::Uuid;
 
-use super::{Demo, Keys};
+use super::{Demo, Members};
 use crate::server::Outcome;
 
 pub(crate) async fn found(
@@ -27,12 +27,10 @@ pub(crate) async fn found(
         when_closed: WhenClosed::Reopen,
     };
     let channel = setup::connect_channel(commands, organization, new.clone()).await?;
-    let keys = Keys {
-        owner: hire(commands, organization, "Wanjiru Baraka", Role::Owner).await?,
-        agent: hire(commands, organization, "Tomás Abreu", Role::Agent).await?,
-        agent2: hire(commands, organization, "Nomsa Dlamini", Role::Agent).await?,
-        auditor: hire(commands, organization, "Ingrid Solheim", Role::Auditor).await?,
-    };
+    let owner = hire(commands, organization, "Wanjiru Baraka", Role::Owner).await?;
+    let agent = hire(commands, organization, "Tomás Abreu", Role::Agent).await?;
+    let agent2 = hire(commands, organization, "Nomsa Dlamini", Role::Agent).await?;
+    let auditor = hire(commands, organization, "Ingrid Solheim", Role::Auditor).await?;
     Ok(Demo {
         base_url: base_url.to_owned(),
         organization_id: organization,
@@ -42,7 +40,8 @@ pub(crate) async fn found(
         account_id: new.account,
         phone_number_id: new.line,
         display_phone_number: new.display_phone_number.unwrap_or_default(),
-        keys,
+        users: Members { owner: owner.0, agent: agent.0, agent2: agent2.0, auditor: auditor.0 },
+        keys: Members { owner: owner.1, agent: agent.1, agent2: agent2.1, auditor: auditor.1 },
         day,
         played: false,
     })
@@ -54,10 +53,10 @@ async fn hire(
     organization: Uuid,
     name: &str,
     role: Role,
-) -> Outcome<String> {
+) -> Outcome<(Uuid, String)> {
     let user = setup::register_user(commands, organization, name, role).await?;
     let meta = Meta::new(organization, Actor::System);
-    Ok(access::issue(commands, &meta, user, role, "demo").await?)
+    Ok((user, access::issue(commands, &meta, user, role, "demo").await?))
 }
 
 fn random_hex() -> String {

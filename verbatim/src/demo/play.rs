@@ -20,6 +20,7 @@ pub(crate) async fn day(demo: &Demo, hand: &Hand) -> Outcome<()> {
     let url = format!("{}/webhooks/whatsapp/{}", demo.base_url, demo.channel_id);
     let deliveries = whatsapp::day(&line, demo.day);
     let (all, mut last) = (deliveries.len(), demo.day);
+    let mut position = String::new();
     for (number, delivery) in (1..).zip(deliveries) {
         hand.set(Some(delivery.at));
         last = delivery.at;
@@ -34,9 +35,10 @@ pub(crate) async fn day(demo: &Demo, hand: &Hand) -> Outcome<()> {
         if !answer.status().is_success() {
             return Err(format!("webhook {number} was answered {}", answer.text().await?).into());
         }
+        position = log_position(&answer);
         progress(number, all, delivery.at)?;
     }
-    agents(demo, hand, &client, last).await
+    agents(demo, hand, &client, &position, last).await
 }
 
 /// A line that stays in its place, for somebody who watches.
@@ -57,21 +59,20 @@ async fn agents(
     demo: &Demo,
     hand: &Hand,
     client: &reqwest::Client,
+    min_position: &str,
     mut time: DateTime<Utc>,
 ) -> Outcome<()> {
     let get = client
-        .get(format!("{}/v1/inbox?limit=24", demo.base_url))
-        .bearer_auth(&demo.keys.agent)
-        .query(&[("min_position", newest(demo, client).await?)]);
+        .get(format!("{}/v1/inbox?limit=24&min_position={min_position}", demo.base_url))
+        .bearer_auth(&demo.keys.agent);
     let inbox: Value = get.send().await?.error_for_status()?.json().await?;
     let conversations = inbox["data"].as_array().cloned().unwrap_or_default();
     for (number, conversation) in conversations.iter().enumerate() {
         let id = conversation["conversation_id"].as_str().unwrap_or_default();
-        let (key, agent) = match number % 2 {
-            0 => (&demo.keys.agent, "agent"),
-            _ => (&demo.keys.agent2, "agent2"),
+        let (key, me) = match number % 2 {
+            0 => (&demo.keys.agent, demo.users.agent),
+            _ => (&demo.keys.agent2, demo.users.agent2),
         };
-        let me = me(demo, client, key).await?;
         let acts: &[(&str, Value)] = match number % 4 {
             0 => &[("assign", json!({"agent_id": me})), ("read", Value::Null)],
             1 => &[
@@ -89,7 +90,7 @@ async fn agents(
             let mut post = client
                 .post(format!("{}/v1/conversations/{id}/{act}", demo.base_url))
                 .bearer_auth(key)
-                .header("idempotency-key", format!("demo-{agent}-{id}-{act}"));
+                .header("idempotency-key", format!("demo-{me}-{id}-{act}"));
             if !body.is_null() {
                 post = post.json(body);
             }
@@ -102,17 +103,8 @@ async fn agents(
     Ok(())
 }
 
-/// The position after which the whole day is in the log.
-async fn newest(demo: &Demo, client: &reqwest::Client) -> Outcome<String> {
-    let get = client.get(format!("{}/v1/projections", demo.base_url));
-    let answer = get.bearer_auth(&demo.keys.owner).send().await?.error_for_status()?;
+/// Where the log stood after what was answered.
+fn log_position(answer: &reqwest::Response) -> String {
     let position = answer.headers().get("log-position").and_then(|value| value.to_str().ok());
-    Ok(position.unwrap_or("1.0").to_owned())
-}
-
-/// The user in whose name a key calls.
-async fn me(demo: &Demo, client: &reqwest::Client, key: &str) -> Outcome<Value> {
-    let get = client.get(format!("{}/v1/me", demo.base_url)).bearer_auth(key);
-    let answer: Value = get.send().await?.error_for_status()?.json().await?;
-    Ok(answer["data"]["user_id"].clone())
+    position.unwrap_or_default().to_owned()
 }
