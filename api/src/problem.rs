@@ -31,17 +31,17 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FieldError {
     pub(crate) field: String,
-    pub(crate) code: &'static str,
+    pub(crate) code: String,
     pub(crate) detail: String,
 }
 
 impl FieldError {
     pub(crate) fn new(
         field: impl Into<String>,
-        code: &'static str,
+        code: impl Into<String>,
         detail: impl Into<String>,
     ) -> FieldError {
-        FieldError { field: field.into(), code, detail: detail.into() }
+        FieldError { field: field.into(), code: code.into(), detail: detail.into() }
     }
 }
 
@@ -74,10 +74,14 @@ impl Problem {
     }
 
     /// A field that can be read, but not be right.
-    pub(crate) fn field(field: &str, code: &'static str, detail: impl Into<String>) -> Problem {
-        let detail = detail.into();
-        let error = FieldError::new(field, code, detail.clone());
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).with_errors(vec![error])
+    pub(crate) fn field(field: &str, code: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).about(field)
+    }
+
+    /// Names the one field that all of it is about.
+    pub(crate) fn about(mut self, field: &str) -> Problem {
+        self.errors = vec![FieldError::new(field, self.code.clone(), self.detail.clone())];
+        self
     }
 
     /// Something that isn't there now and will be again.

@@ -50,7 +50,7 @@ async fn serve() {
     };
     let started = std::time::Instant::now();
     app.run(until).await.unwrap();
-    println!("stopped after {:?}", started.elapsed());
+    println!("{} stopped after {:?}", chrono::Utc::now(), started.elapsed());
     stop.send(true).unwrap();
     w.await.unwrap(); w2.await.unwrap();
     database.close().await;

@@ -14,6 +14,11 @@ impl From<Refusal> for Problem {
         let (status, code) = classify(&refusal);
         let problem = Problem::new(status, code, refusal.to_string());
         match refusal {
+            Refusal::Contact(contact::Error::InvalidTag | contact::Error::TooManyTags) => {
+                problem.about("tags")
+            }
+            Refusal::Contact(contact::Error::InvalidAttribute) => problem.about("attributes"),
+            Refusal::Conversation(conversation::Error::InvalidNote) => problem.about("body"),
             Refusal::Taken { owner, .. } => problem.with("owner", owner),
             Refusal::Version { actual, .. } => problem.with("version", actual),
             _ => problem,

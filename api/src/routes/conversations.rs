@@ -35,10 +35,10 @@ impl Noun for Conversation {
 
     fn told(&self) -> Map<String, Value> {
         Map::from_iter([
-            ("state".to_owned(), json!(self.state)),
-            ("assignee".to_owned(), json!(self.assignee)),
+            ("status".to_owned(), json!(self.state)),
+            ("assignee_id".to_owned(), json!(self.assignee)),
             ("cycle".to_owned(), json!(self.cycle)),
-            ("unread".to_owned(), json!(self.unread)),
+            ("unread_count".to_owned(), json!(self.unread)),
         ])
     }
 }

@@ -1,6 +1,8 @@
 //! Where providers tell us things. Nothing is believed before its signature is checked, and
 //! nothing is acknowledged before it is durable.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use actix_web::web::{self, Bytes, Data, Path, PayloadConfig, Query, ServiceConfig};
@@ -9,7 +11,6 @@ use commands::gateways::whatsapp::{signature, webhook};
 use commands::intake;
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -30,7 +31,9 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
     );
 }
 
-#[derive(Deserialize)]
+/// A parameter that is missing is as wrong as one that is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Handshake {
     #[serde(rename = "hub.mode")]
     mode: String,
