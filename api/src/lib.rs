@@ -15,7 +15,4 @@ mod reading;
 mod routes;
 mod trace;
 
-#[cfg(test)]
-mod scratch;
-
 pub use app::{Application, State};

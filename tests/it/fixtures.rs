@@ -93,6 +93,8 @@ async fn the_order_in_which_webhooks_arrive_changes_nothing() {
     let organization = backward.organization("Baraka").await;
     feed(&backward, &organization, &fixtures).await;
     let other = snapshot(&backward, &organization).await;
+    std::fs::write("/tmp/one.json", serde_json::to_string_pretty(&one).unwrap()).unwrap();
+    std::fs::write("/tmp/other.json", serde_json::to_string_pretty(&other).unwrap()).unwrap();
     for (part, rows) in &one {
         assert_eq!(rows.len(), other[part].len(), "{part}");
         for (row, twin) in rows.iter().zip(&other[part]) {

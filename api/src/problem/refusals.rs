@@ -6,7 +6,7 @@ use domain::{api_key, channel, contact, conversation, organization, user};
 
 use super::Problem;
 
-/// Several writers wanted the same at once; or another request with the same key was faster.
+/// Another request with the same idempotency key is being answered, or was faster.
 pub(crate) const KEY_USED: &str = "idempotency.in_flight";
 
 impl From<Refusal> for Problem {
