@@ -10,6 +10,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue};
 use chrono::{DateTime, Datelike, Utc};
 use event_store::codec::Opened;
+use projections::contacts::{self, Contacts};
 use projections::finder::Finder;
 use projections::{ReadModel, search};
 use serde_json::Value;
@@ -55,7 +56,10 @@ pub(crate) async fn search(
         let live = Live { generation: 0, position: Position::here(state, position) };
         if min.is_none_or(|min| position >= min.position) {
             let found = search::find(state.commands.store(), member.tenant(), text).await?;
-            return Ok(Some((live, found)));
+            let (_, contacts) = finder(state, member, &Contacts, None).await?;
+            let found = contacts::of_ids(&contacts, found).await?;
+            let standing = found.into_values().map(|contact| contact.contact_id).collect();
+            return Ok(Some((live, standing)));
         }
         if Instant::now() + PAUSE > until {
             let detail = "the search has not read that far yet";

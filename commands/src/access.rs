@@ -83,9 +83,8 @@ pub async fn issue(
 ) -> Result<String, Error> {
     let id = Uuid::now_v7();
     let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| {
-        Error::Failed(event_store::keys::KeyError::Random(error).into())
-    })?;
+    getrandom::fill(&mut secret)
+        .map_err(|error| Error::Failed(event_store::keys::KeyError::Random(error).into()))?;
     let hash = Sha256::digest(secret);
     let store = commands.store();
     let fingerprint = store.keep_secret(meta.tenant, id, "api_key", &hash).await?;

@@ -136,16 +136,21 @@ impl Commands {
         let mut last = None;
         for _ in 0..TRIES {
             let mut work = Work::new(self, meta);
-            let decided = decide(&mut work).await;
-            let value = match decided {
+            let value = match decide(&mut work).await {
                 Ok(value) if work.has_events() => value,
                 Err(Error::Failed(error)) => return Err(error.into()),
                 decided => {
-                    if work.is_current().await? {
-                        let position = self.store.head();
-                        return decided.map(|value| Outcome { value, position, events: 0 });
+                    if !work.is_current().await? {
+                        continue;
                     }
-                    continue;
+                    match decided {
+                        // A change of nothing is an outcome too: a later repeat is told the same.
+                        Ok(value) if meta.idempotency.is_some() => value,
+                        decided => {
+                            let position = self.store.head();
+                            return decided.map(|value| Outcome { value, position, events: 0 });
+                        }
+                    }
                 }
             };
             match self.store.append(work.append()?).await {
@@ -156,15 +161,21 @@ impl Commands {
                 Err(event_store::Error::Refused(refusal)) => {
                     work.forget();
                     let error = Error::from(refusal);
-                    if matches!(error, Error::KeyUsed | Error::Refused(Refusal::NotFound)) {
+                    // A claim that is still taken after the decision was taken again stays taken.
+                    let again = last.replace(error.to_string());
+                    let hopeless = match &error {
+                        Error::KeyUsed | Error::Refused(Refusal::NotFound) => true,
+                        Error::Refused(Refusal::Taken { .. }) => again == last,
+                        _ => false,
+                    };
+                    if hopeless {
                         return Err(error);
                     }
-                    last = Some(error);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(last.unwrap_or(Error::Contended))
+        Err(Error::Contended)
     }
 
     /// The aggregate as it is now, and its version; the default at version 0 if it isn't.
@@ -190,17 +201,21 @@ impl Commands {
                 return Err(Refusal::NotFound.into());
             }
             version = event.sequence;
-            state.evolve(&self.decode::<A>(&event).await?);
+            state.evolve(&self.decode::<A>(&event, A::OPENS_PERSONAL).await?);
         }
         Ok((state, version))
     }
 
-    async fn decode<A: Aggregate>(&self, event: &log::Recorded) -> Result<A::Event, Error> {
+    pub(crate) async fn decode<A: Aggregate>(
+        &self,
+        event: &log::Recorded,
+        open: bool,
+    ) -> Result<A::Event, Error> {
         let unreadable = |error: serde_json::Error| Error::Undecodable {
             position: event.position,
             reason: error.to_string(),
         };
-        if !A::OPENS_PERSONAL {
+        if !open {
             return serde_json::from_str(&event.payload).map_err(unreadable);
         }
         let mut payload: Value = serde_json::from_str(&event.payload).map_err(unreadable)?;

@@ -83,6 +83,25 @@ impl<'a> Work<'a> {
         Ok(events.len())
     }
 
+    /// All events of an aggregate, this work's own included, with personal values opened.
+    pub async fn history<A: Aggregate>(&mut self, id: Uuid) -> Result<Vec<A::Event>, Error> {
+        let index = self.stream::<A>(id).await?;
+        let pool = self.commands.store.pool();
+        let loaded = self.streams[index].loaded;
+        let stored = log::stream(pool, A::TYPE, &id.to_string(), 0, i64::MAX)
+            .await
+            .map_err(event_store::Error::from)?;
+        let mut events = vec![];
+        for event in stored.iter().filter(|event| event.sequence <= loaded) {
+            events.push(self.commands.decode::<A>(event, true).await?);
+        }
+        for event in &self.streams[index].events {
+            let own = serde_json::from_value(event.payload.clone());
+            events.push(own.map_err(|_| Error::Contended)?);
+        }
+        Ok(events)
+    }
+
     /// The version that the aggregate has after this work.
     pub fn version<A: Aggregate>(&self, id: Uuid) -> i64 {
         let stream = self.streams.iter().find(|stream| stream.kind == A::TYPE && stream.id == id);

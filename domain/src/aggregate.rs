@@ -67,7 +67,9 @@ impl Display for Actor {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an actor reads like `user:<id>`, `key:<id>`, `channel:<id>`, `staff:<id>`, `policy:<name>` or `system`")]
+#[error(
+    "an actor reads like `user:<id>`, `key:<id>`, `channel:<id>`, `staff:<id>`, `policy:<name>` or `system`"
+)]
 pub struct NotAnActor;
 
 impl FromStr for Actor {

@@ -80,8 +80,7 @@ mod tests {
     fn a_key_is_revoked_once() {
         let user = Uuid::from_u128(7);
         let secret = SecretRef { id: Uuid::from_u128(8), fingerprint: "00".into() };
-        let issued =
-            Event::Issued { name: "till".into(), user, role: Role::Agent, secret };
+        let issued = Event::Issued { name: "till".into(), user, role: Role::Agent, secret };
         let revoked = Event::Revoked { user };
         assert_eq!(decide_after::<ApiKey>(&[], Command::Revoke), Err(Error::NotIssued));
         assert_eq!(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
@@ -12,19 +13,37 @@ use crate::aggregate::{Aggregate, Context};
 #[derive(Debug)]
 pub enum Command {
     Register(Registered),
-    Rename { name: Personal<String>, at: DateTime<Utc>, source: Source },
+    Rename {
+        name: Personal<String>,
+        at: DateTime<Utc>,
+        source: Source,
+    },
     /// Add what else the person is known by; what is known already changes nothing.
     Identify(Identities),
     /// The person moved to another phone number.
-    ChangeNumber { phone: Personal<String>, previous: Personal<String>, at: DateTime<Utc> },
+    ChangeNumber {
+        phone: Personal<String>,
+        previous: Personal<String>,
+        at: DateTime<Utc>,
+    },
     /// The person's business-scoped id was replaced by another.
-    ChangeUserId { user_id: Personal<String>, previous: Personal<String>, at: DateTime<Utc> },
+    ChangeUserId {
+        user_id: Personal<String>,
+        previous: Personal<String>,
+        at: DateTime<Utc>,
+    },
     /// `None` removes the attribute.
     SetAttributes(BTreeMap<String, Option<Personal<String>>>),
     Tag(String),
     Untag(String),
     Block,
     Unblock,
+    /// The person turned out to be another contact; from now on that one stands for both.
+    Merge {
+        into: Uuid,
+    },
+    /// Take over what was known of a contact that is merged into this one.
+    Absorb(Absorbed),
 }
 
 /// Where a fact about a contact comes from.
@@ -57,18 +76,59 @@ pub struct Registered {
     pub source: Source,
 }
 
+/// What was known of a contact when it was merged into another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Absorbed {
+    pub contact: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Personal<String>>,
+    /// When the name was last known to be true.
+    pub at: DateTime<Utc>,
+    pub identities: Identities,
+    /// When number and user id were told to be others; 1970 if never.
+    pub phoned_at: DateTime<Utc>,
+    pub user_id_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Personal<String>>,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     Registered(Registered),
-    Renamed { name: Personal<String>, at: DateTime<Utc>, source: Source },
+    Renamed {
+        name: Personal<String>,
+        at: DateTime<Utc>,
+        source: Source,
+    },
     Identified(Identities),
-    NumberChanged { phone: Personal<String>, previous: Personal<String>, at: DateTime<Utc> },
-    UserIdChanged { user_id: Personal<String>, previous: Personal<String>, at: DateTime<Utc> },
-    AttributesSet { attributes: BTreeMap<String, Option<Personal<String>>> },
-    Tagged { tag: String },
-    Untagged { tag: String },
+    NumberChanged {
+        phone: Personal<String>,
+        previous: Personal<String>,
+        at: DateTime<Utc>,
+    },
+    UserIdChanged {
+        user_id: Personal<String>,
+        previous: Personal<String>,
+        at: DateTime<Utc>,
+    },
+    AttributesSet {
+        attributes: BTreeMap<String, Option<Personal<String>>>,
+    },
+    Tagged {
+        tag: String,
+    },
+    Untagged {
+        tag: String,
+    },
     Blocked,
     Unblocked,
+    Merged {
+        into: Uuid,
+    },
+    /// Holds only what this contact did not know better.
+    Absorbed(Absorbed),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +137,8 @@ pub enum Error {
     AlreadyRegistered,
     #[error("there is no such contact")]
     NotRegistered,
+    #[error("the contact was merged into {into}; use that one")]
+    Merged { into: Uuid },
     #[error("a contact needs a phone number, a user id or a name")]
     Nameless,
     #[error("a tag has 1 to 50 characters")]
@@ -95,12 +157,16 @@ pub struct Contact {
     /// When the name was true, by the clock of its source.
     pub named_at: DateTime<Utc>,
     pub phone: Option<String>,
-    /// When the phone number was told, by the clock of its source.
+    /// When the phone number was told to be another, by the clock of its source.
     pub phoned_at: DateTime<Utc>,
     pub user_id: Option<String>,
+    /// When the user id was told to be another, by the clock of its source.
+    pub user_id_at: DateTime<Utc>,
     pub username: Option<String>,
     pub tags: BTreeSet<String>,
     pub attributes: BTreeMap<String, String>,
+    pub merged_into: Option<Uuid>,
+    pub absorbed: BTreeSet<Uuid>,
 }
 
 impl Aggregate for Contact {
@@ -111,6 +177,9 @@ impl Aggregate for Contact {
     type Error = Error;
 
     fn decide(&self, command: Command, _: &Context) -> Result<Vec<Event>, Error> {
+        if let Some(into) = self.merged_into {
+            return Err(Error::Merged { into });
+        }
         match command {
             Command::Register(_) if self.registered => Err(Error::AlreadyRegistered),
             Command::Register(contact) => register(contact),
@@ -118,18 +187,21 @@ impl Aggregate for Contact {
             Command::Rename { name, at, source } => Ok(self.rename(name, at, source)),
             Command::Identify(identities) => Ok(self.identify(identities)),
             Command::ChangeNumber { phone, previous, at } => {
-                let known = at <= self.phoned_at || self.phone.as_ref() == phone.clear();
-                Ok(unless(known, Event::NumberChanged { phone, previous, at }))
+                Ok(unless(at <= self.phoned_at, Event::NumberChanged { phone, previous, at }))
             }
             Command::ChangeUserId { user_id, previous, at } => {
-                let known = self.user_id.as_ref() == user_id.clear();
-                Ok(unless(known, Event::UserIdChanged { user_id, previous, at }))
+                Ok(unless(at <= self.user_id_at, Event::UserIdChanged { user_id, previous, at }))
             }
             Command::SetAttributes(attributes) => self.set_attributes(attributes),
             Command::Tag(tag) => self.tag(tag),
             Command::Untag(tag) => Ok(unless(!self.tags.contains(&tag), Event::Untagged { tag })),
             Command::Block => Ok(unless(self.blocked, Event::Blocked)),
             Command::Unblock => Ok(unless(!self.blocked, Event::Unblocked)),
+            Command::Merge { into } => Ok(vec![Event::Merged { into }]),
+            Command::Absorb(other) => {
+                let known = self.absorbed.contains(&other.contact);
+                Ok(unless(known, Event::Absorbed(self.absorb(other))))
+            }
         }
     }
 
@@ -150,7 +222,10 @@ impl Aggregate for Contact {
                 self.phone = phone.clear().cloned();
                 self.phoned_at = *at;
             }
-            Event::UserIdChanged { user_id, .. } => self.user_id = user_id.clear().cloned(),
+            Event::UserIdChanged { user_id, at, .. } => {
+                self.user_id = user_id.clear().cloned();
+                self.user_id_at = *at;
+            }
             Event::AttributesSet { attributes } => {
                 for (name, value) in attributes {
                     match value.as_ref().map(|value| value.clear().cloned().unwrap_or_default()) {
@@ -167,6 +242,21 @@ impl Aggregate for Contact {
             }
             Event::Blocked => self.blocked = true,
             Event::Unblocked => self.blocked = false,
+            Event::Merged { into } => self.merged_into = Some(*into),
+            Event::Absorbed(other) => {
+                self.absorbed.insert(other.contact);
+                if let Some(name) = &other.name {
+                    self.name = name.clear().cloned();
+                    self.named_at = other.at;
+                }
+                self.learn(&other.identities);
+                self.phoned_at = self.phoned_at.max(other.phoned_at);
+                self.user_id_at = self.user_id_at.max(other.user_id_at);
+                self.tags.extend(other.tags.iter().cloned());
+                let value = |value: &Personal<String>| value.clear().cloned().unwrap_or_default();
+                let told = other.attributes.iter().map(|(name, told)| (name.clone(), value(told)));
+                self.attributes.extend(told);
+            }
         }
     }
 }
@@ -193,15 +283,42 @@ impl Contact {
     }
 
     fn identify(&self, told: Identities) -> Vec<Event> {
-        let news = |told: Option<Personal<String>>, known: &Option<String>| {
-            told.filter(|_| known.is_none())
-        };
-        let new = Identities {
-            phone: news(told.phone, &self.phone),
-            user_id: news(told.user_id, &self.user_id),
-            username: news(told.username, &self.username),
-        };
+        let new = self.news(told, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH);
         unless(new == Identities::default(), Event::Identified(new))
+    }
+
+    /// What of this is shown from now on, if the number and the id were told as changes at those
+    /// times. The latest change wins; a person told under two numbers without a change is shown
+    /// under the greater: so the order of arrival changes nothing.
+    fn news(
+        &self,
+        told: Identities,
+        phoned_at: DateTime<Utc>,
+        user_id_at: DateTime<Utc>,
+    ) -> Identities {
+        let better = |told: Option<Personal<String>>, at, known: &Option<String>, known_at| {
+            told.filter(|told| known.is_none() || (at, told.clear()) > (known_at, known.as_ref()))
+        };
+        let never = DateTime::UNIX_EPOCH;
+        Identities {
+            phone: better(told.phone, phoned_at, &self.phone, self.phoned_at),
+            user_id: better(told.user_id, user_id_at, &self.user_id, self.user_id_at),
+            username: better(told.username, never, &self.username, never),
+        }
+    }
+
+    fn absorb(&self, other: Absorbed) -> Absorbed {
+        let named = (self.named_at, self.name.as_ref());
+        let newer =
+            |name: &Personal<String>| self.name.is_none() || (other.at, name.clear()) > named;
+        let unknown = |(name, _): &(String, Personal<String>)| !self.attributes.contains_key(name);
+        Absorbed {
+            name: other.name.filter(newer),
+            identities: self.news(other.identities, other.phoned_at, other.user_id_at),
+            tags: other.tags.difference(&self.tags).cloned().collect(),
+            attributes: other.attributes.into_iter().filter(unknown).collect(),
+            ..other
+        }
     }
 
     fn learn(&mut self, told: &Identities) {
@@ -241,8 +358,6 @@ impl Contact {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::aggregate::decide_after;
 
@@ -273,10 +388,7 @@ mod tests {
             at: at(0),
             source: Source::Api,
         };
-        assert_eq!(
-            decide_after::<Contact>(&[], Command::Register(nobody)),
-            Err(Error::Nameless)
-        );
+        assert_eq!(decide_after::<Contact>(&[], Command::Register(nobody)), Err(Error::Nameless));
     }
 
     #[test]
@@ -291,9 +403,7 @@ mod tests {
 
     #[test]
     fn an_attribute_that_stays_the_same_is_no_news() {
-        let set = |value: &str| {
-            BTreeMap::from([("city".to_owned(), Some(personal(value)))])
-        };
+        let set = |value: &str| BTreeMap::from([("city".to_owned(), Some(personal(value)))]);
         let history = [registered("Ana", 1), Event::AttributesSet { attributes: set("Lagos") }];
         assert_eq!(
             decide_after::<Contact>(&history, Command::SetAttributes(set("Lagos"))),
@@ -302,6 +412,43 @@ mod tests {
         assert_eq!(
             decide_after::<Contact>(&history, Command::SetAttributes(set("Accra"))),
             Ok(vec![Event::AttributesSet { attributes: set("Accra") }])
+        );
+    }
+
+    #[test]
+    fn a_merged_contact_leaves_everything_to_the_other() {
+        let other = Uuid::from_u128(9);
+        let history = [registered("Ana", 1), Event::Merged { into: other }];
+        assert_eq!(
+            decide_after::<Contact>(&history, Command::Block),
+            Err(Error::Merged { into: other })
+        );
+    }
+
+    #[test]
+    fn absorbing_takes_over_only_what_was_not_known_better() {
+        let other = |name: &str, seconds| Absorbed {
+            contact: Uuid::from_u128(9),
+            name: Some(personal(name)),
+            at: at(seconds),
+            identities: Identities { phone: Some(personal("1555")), ..Identities::default() },
+            phoned_at: at(0),
+            user_id_at: at(0),
+            tags: BTreeSet::from(["vip".to_owned()]),
+            attributes: BTreeMap::new(),
+        };
+        let history = [registered("Ana", 10), Event::Tagged { tag: "vip".into() }];
+        assert_eq!(
+            decide_after::<Contact>(&history, Command::Absorb(other("Anna", 5))),
+            Ok(vec![Event::Absorbed(Absorbed {
+                name: None,
+                tags: BTreeSet::new(),
+                ..other("Anna", 5)
+            })])
+        );
+        assert_eq!(
+            decide_after::<Contact>(&history[..1], Command::Absorb(other("Anna", 15))),
+            Ok(vec![Event::Absorbed(other("Anna", 15))])
         );
     }
 

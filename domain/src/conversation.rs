@@ -11,19 +11,44 @@ use crate::message::{Content, Delivery, DeliveryError, Kind, Pricing, Referral};
 
 #[derive(Debug)]
 pub enum Command {
-    Open { channel: Uuid, contact: Uuid, group: Option<Personal<String>> },
+    Open {
+        channel: Uuid,
+        contact: Uuid,
+        group: Option<Personal<String>>,
+    },
     /// A customer's message came in; a closed conversation opens again.
     Receive(Message),
     /// A person of the organisation wrote in the provider's own app.
     Echo(Message),
     /// The provider told what became of a message.
-    Report { delivery: Delivery, receipt: Receipt },
-    Note { note: Uuid, body: Personal<String> },
-    Assign { agent: Uuid },
+    Report {
+        delivery: Delivery,
+        receipt: Receipt,
+    },
+    Note {
+        note: Uuid,
+        body: Personal<String>,
+    },
+    Assign {
+        agent: Uuid,
+    },
     Unassign,
     MarkRead,
     Resolve,
     Reopen,
+    /// The contact was merged into another one.
+    ReplaceContact {
+        contact: Uuid,
+    },
+    /// Take over what was said in a conversation that is merged into this one.
+    Adopt {
+        said: Vec<Event>,
+    },
+    /// What was said here goes on in another conversation of the same person.
+    Merge {
+        into: Uuid,
+        messages: Vec<Uuid>,
+    },
 }
 
 /// One message as the provider carried it.
@@ -39,8 +64,8 @@ pub struct Message {
     pub kind: Kind,
     /// The provider's time.
     pub at: DateTime<Utc>,
-    /// A keyed hash of provider id and content: orders messages of the same moment the same way,
-    /// whichever came first.
+    /// A hash of line, provider id and content: orders messages of the same moment the same way,
+    /// whichever came first and wherever.
     pub order: String,
     pub body: Personal<Body>,
     pub provider_id: Personal<String>,
@@ -49,9 +74,12 @@ pub struct Message {
     /// The message that a reaction, edit or revoke is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
-    /// Another message came under the same provider id with other content; both are kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conflicts_with: Option<Uuid>,
+    /// Another content came under the same provider id before; both are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conflict: bool,
+    /// Came with a conversation that was merged into this one: it was counted there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// Part of a history that the provider handed over: nothing new, so it opens nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub imported: bool,
@@ -64,7 +92,16 @@ pub struct Message {
 impl Message {
     /// Whether somebody should look at it, as opposed to a touch on another message.
     pub fn is_news(&self) -> bool {
-        !self.imported && !matches!(self.kind, Kind::Reaction | Kind::Edit | Kind::Revoke)
+        !self.imported && !self.is_touch()
+    }
+
+    /// The message that this one only changes.
+    pub fn touched(&self) -> Option<Uuid> {
+        self.target.filter(|_| self.is_touch())
+    }
+
+    fn is_touch(&self) -> bool {
+        matches!(self.kind, Kind::Reaction | Kind::Edit | Kind::Revoke)
     }
 
     /// What the newest of several is decided by, whichever came first.
@@ -109,6 +146,9 @@ pub struct Receipt {
     pub pricing: Option<Pricing>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
+    /// Came with a conversation that was merged into this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
     /// The provider's JSON, whole.
     pub raw: Personal<String>,
 }
@@ -147,7 +187,12 @@ impl State {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    Opened { channel: Uuid, contact: Uuid, group: Option<Personal<String>>, cycle: u32 },
+    Opened {
+        channel: Uuid,
+        contact: Uuid,
+        group: Option<Personal<String>>,
+        cycle: u32,
+    },
     MessageReceived(Message),
     MessageEchoed(Message),
     Dispatched(Receipt),
@@ -155,13 +200,72 @@ pub enum Event {
     Read(Receipt),
     Played(Receipt),
     Failed(Receipt),
-    NoteAdded { note: Uuid, cycle: u32, body: Personal<String> },
-    Assigned { agent: Uuid, previous: Option<Uuid>, cycle: u32, from: State },
-    Unassigned { agent: Uuid, cycle: u32, from: State },
+    NoteAdded {
+        note: Uuid,
+        cycle: u32,
+        at: DateTime<Utc>,
+        body: Personal<String>,
+    },
+    Assigned {
+        agent: Uuid,
+        previous: Option<Uuid>,
+        cycle: u32,
+        from: State,
+    },
+    Unassigned {
+        agent: Uuid,
+        cycle: u32,
+        from: State,
+    },
     /// Somebody of the organisation has seen what the customer wrote.
-    MarkedRead { cycle: u32 },
-    Resolved { agent: Option<Uuid>, contact: Uuid, cycle: u32, from: State },
-    Reopened { cycle: u32, by_customer: bool },
+    MarkedRead {
+        cycle: u32,
+    },
+    Resolved {
+        agent: Option<Uuid>,
+        contact: Uuid,
+        cycle: u32,
+        from: State,
+    },
+    Reopened {
+        cycle: u32,
+        by_customer: bool,
+    },
+    ContactReplaced {
+        contact: Uuid,
+        previous: Uuid,
+        cycle: u32,
+    },
+    /// Names all messages and notes, so that their rows can be found.
+    Merged {
+        into: Uuid,
+        messages: Vec<Uuid>,
+    },
+}
+
+impl Event {
+    /// The messages and notes that the event is about.
+    pub fn messages(&self) -> Vec<Uuid> {
+        match self {
+            Event::MessageReceived(message) | Event::MessageEchoed(message) => {
+                vec![message.touched().unwrap_or(message.message)]
+            }
+            Event::Dispatched(receipt)
+            | Event::Delivered(receipt)
+            | Event::Read(receipt)
+            | Event::Played(receipt)
+            | Event::Failed(receipt) => vec![receipt.message],
+            Event::NoteAdded { note, .. } => vec![*note],
+            Event::Merged { messages, .. } => messages.clone(),
+            Event::Opened { .. }
+            | Event::Assigned { .. }
+            | Event::Unassigned { .. }
+            | Event::MarkedRead { .. }
+            | Event::Resolved { .. }
+            | Event::Reopened { .. }
+            | Event::ContactReplaced { .. } => vec![],
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -174,6 +278,8 @@ pub enum Error {
     NotOpen,
     #[error("a note has 1 to 4096 characters")]
     InvalidNote,
+    #[error("the conversation was merged into {into}; use that one")]
+    Merged { into: Uuid },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -186,6 +292,7 @@ pub struct Conversation {
     pub unread: u32,
     /// The newest of the customer's messages, by the provider's time.
     pub last_inbound_at: DateTime<Utc>,
+    pub merged_into: Option<Uuid>,
 }
 
 impl Aggregate for Conversation {
@@ -194,7 +301,7 @@ impl Aggregate for Conversation {
     type Event = Event;
     type Error = Error;
 
-    fn decide(&self, command: Command, _: &Context) -> Result<Vec<Event>, Error> {
+    fn decide(&self, command: Command, context: &Context) -> Result<Vec<Event>, Error> {
         let Some((_, customer)) = self.between else {
             return match command {
                 Command::Open { channel, contact, group } => {
@@ -203,6 +310,9 @@ impl Aggregate for Conversation {
                 _ => Err(Error::NotFound),
             };
         };
+        if let Some(into) = self.merged_into {
+            return Err(Error::Merged { into });
+        }
         match command {
             Command::Open { .. } => Err(Error::AlreadyOpen),
             Command::Receive(message) => Ok(self.receive(message)),
@@ -210,7 +320,7 @@ impl Aggregate for Conversation {
                 Ok(vec![Event::MessageEchoed(Message { cycle: self.cycle, ..message })])
             }
             Command::Report { delivery, receipt } => Ok(vec![reported(delivery, receipt)]),
-            Command::Note { note, body } => self.note(note, body),
+            Command::Note { note, body } => self.note(note, context.now, body),
             Command::MarkRead if self.unread == 0 => Ok(vec![]),
             Command::MarkRead => Ok(vec![Event::MarkedRead { cycle: self.cycle }]),
             Command::Reopen if self.state != State::Closed => Ok(vec![]),
@@ -239,6 +349,14 @@ impl Aggregate for Conversation {
                 .map(|agent| Event::Unassigned { agent, cycle: self.cycle, from: self.state })
                 .into_iter()
                 .collect()),
+            Command::ReplaceContact { contact } if contact == customer => Ok(vec![]),
+            Command::ReplaceContact { contact } => {
+                Ok(vec![Event::ContactReplaced { contact, previous: customer, cycle: self.cycle }])
+            }
+            Command::Adopt { said } => {
+                Ok(said.into_iter().filter_map(|event| self.adopted(customer, event)).collect())
+            }
+            Command::Merge { into, messages } => Ok(vec![Event::Merged { into, messages }]),
         }
     }
 
@@ -269,6 +387,10 @@ impl Aggregate for Conversation {
                     None => State::Open,
                 };
             }
+            Event::ContactReplaced { contact, .. } => {
+                self.between = self.between.map(|(channel, _)| (channel, *contact));
+            }
+            Event::Merged { into, .. } => self.merged_into = Some(*into),
             Event::MessageEchoed(_)
             | Event::Dispatched(_)
             | Event::Delivered(_)
@@ -302,12 +424,43 @@ impl Conversation {
         ]
     }
 
-    fn note(&self, note: Uuid, body: Personal<String>) -> Result<Vec<Event>, Error> {
+    /// What was said elsewhere, as it is said here. The rest of that conversation's history stays
+    /// where it was.
+    fn adopted(&self, contact: Uuid, event: Event) -> Option<Event> {
+        let cycle = self.cycle;
+        let message = |said| Message { contact, cycle, moved: true, ..said };
+        let receipt = |told| Receipt { contact, moved: true, ..told };
+        Some(match event {
+            Event::MessageReceived(said) => Event::MessageReceived(message(said)),
+            Event::MessageEchoed(said) => Event::MessageEchoed(message(said)),
+            Event::Dispatched(told) => Event::Dispatched(receipt(told)),
+            Event::Delivered(told) => Event::Delivered(receipt(told)),
+            Event::Read(told) => Event::Read(receipt(told)),
+            Event::Played(told) => Event::Played(receipt(told)),
+            Event::Failed(told) => Event::Failed(receipt(told)),
+            Event::NoteAdded { note, at, body, .. } => Event::NoteAdded { note, cycle, at, body },
+            Event::Opened { .. }
+            | Event::Assigned { .. }
+            | Event::Unassigned { .. }
+            | Event::MarkedRead { .. }
+            | Event::Resolved { .. }
+            | Event::Reopened { .. }
+            | Event::ContactReplaced { .. }
+            | Event::Merged { .. } => return None,
+        })
+    }
+
+    fn note(
+        &self,
+        note: Uuid,
+        at: DateTime<Utc>,
+        body: Personal<String>,
+    ) -> Result<Vec<Event>, Error> {
         let length = body.clear().map_or(0, |body| body.trim().chars().count());
         if !(1..=4096).contains(&length) {
             return Err(Error::InvalidNote);
         }
-        Ok(vec![Event::NoteAdded { note, cycle: self.cycle, body }])
+        Ok(vec![Event::NoteAdded { note, cycle: self.cycle, at, body }])
     }
 }
 
@@ -388,13 +541,30 @@ mod tests {
             note: Uuid::from_u128(3),
             body: Personal::content(CONTACT, text.to_owned()),
         };
-        assert_eq!(
-            decide_after::<Conversation>(&[opened()], note("  ")),
-            Err(Error::InvalidNote)
-        );
+        assert_eq!(decide_after::<Conversation>(&[opened()], note("  ")), Err(Error::InvalidNote));
         assert_eq!(
             decide_after::<Conversation>(&[opened()], note(&"x".repeat(4097))),
             Err(Error::InvalidNote)
+        );
+    }
+
+    #[test]
+    fn what_was_said_elsewhere_is_said_here_and_who_had_it_there_is_not() {
+        let received = Event::MessageReceived(message(7));
+        let said = vec![opened(), received, assigned(), resolved()];
+        assert_eq!(
+            decide_after::<Conversation>(&[opened()], Command::Adopt { said }),
+            Ok(vec![Event::MessageReceived(Message { moved: true, ..message(1) })])
+        );
+    }
+
+    #[test]
+    fn a_merged_conversation_leaves_everything_to_the_other() {
+        let other = Uuid::from_u128(13);
+        let merged = Event::Merged { into: other, messages: vec![] };
+        assert_eq!(
+            decide_after::<Conversation>(&[opened(), merged], Command::Resolve),
+            Err(Error::Merged { into: other })
         );
     }
 
@@ -441,7 +611,8 @@ mod tests {
             provider_id: Personal::provider(CONTACT, "wamid.A".into()),
             reply_to: None,
             target: None,
-            conflicts_with: None,
+            conflict: false,
+            moved: false,
             imported: false,
             line: None,
             author: Author::Customer,

@@ -95,7 +95,8 @@ mod tests {
     fn every_version_ever_stored_is_still_understood() {
         for aggregate in names(&stored()) {
             for file in names(&stored().join(&aggregate)) {
-                let (event, version) = file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
+                let (event, version) =
+                    file.strip_suffix(".json").unwrap().rsplit_once('-').unwrap();
                 let payload = fs::read_to_string(stored().join(&aggregate).join(&file)).unwrap();
                 let decoded = Event::decode(&aggregate, event, version, &payload).unwrap();
                 assert_ne!(decoded, Event::Foreign, "{aggregate}/{file}");

@@ -2,8 +2,8 @@
 //! in flight, as one round trip.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -152,12 +152,7 @@ impl Appender {
         answer
     }
 
-    async fn settle(
-        &self,
-        batch: Vec<Request>,
-        groups: &[usize],
-        answer: Answer,
-    ) -> Vec<Request> {
+    async fn settle(&self, batch: Vec<Request>, groups: &[usize], answer: Answer) -> Vec<Request> {
         let reasons = answer.refused.map(|refused| refused.0).unwrap_or_default();
         if reasons.iter().any(|reason| reason.why == Why::Erasures) {
             return match self.look_for_erasures().await {

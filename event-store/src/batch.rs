@@ -149,8 +149,7 @@ impl Admission {
         let unclaimed = |claim: &Claim| {
             !self.claims.contains(&(append.tenant, claim.scope.clone(), claim.value.clone()))
         };
-        let unused =
-            |i: &IdempotencyRecord| !self.keys.contains(&(append.tenant, i.key.clone()));
+        let unused = |i: &IdempotencyRecord| !self.keys.contains(&(append.tenant, i.key.clone()));
         append.streams.iter().all(expected)
             && append.claims.iter().all(unclaimed)
             && append.idempotency.iter().all(unused)

@@ -203,7 +203,8 @@ struct Token(Vec<u8>);
 impl Token {
     fn parse(text: &str) -> Result<Token, Error> {
         let bytes = BASE64.decode(text).map_err(|_| Error::BadToken)?;
-        let known = bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
+        let known =
+            bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
         if !known || bytes.len() < HEADER + NONCE + COMMITMENT + 16 {
             return Err(Error::BadToken);
         }

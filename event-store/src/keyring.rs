@@ -91,11 +91,7 @@ impl Keyring {
         names.iter().filter_map(|name| Some((*name, self.cache.get(&(tenant, *name))?))).collect()
     }
 
-    async fn load(
-        &self,
-        tenant: Uuid,
-        names: &[KeyName],
-    ) -> Result<HashMap<KeyName, Key>, Error> {
+    async fn load(&self, tenant: Uuid, names: &[KeyName]) -> Result<HashMap<KeyName, Key>, Error> {
         let (subjects, classes) = columns(names);
         let rows: Vec<(Uuid, i16, Vec<u8>)> = sqlx::query_as(
             "select k.subject, k.class, k.wrapped

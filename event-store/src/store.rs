@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,7 +25,8 @@ const NOTICE: Duration = Duration::from_millis(25);
 const POLL: Duration = Duration::from_millis(200);
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
-/// Where an append went: its first and last position, and when.
+/// Where an append went: its first and last position, and when. Without events, `last` is where
+/// the log stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
     pub first: i64,
@@ -49,7 +50,7 @@ pub enum Error {
     EncryptAgain,
     #[error("a token of personal data is damaged or stands where it was not written")]
     BadToken,
-    #[error("an append without events")]
+    #[error("an append without events or an idempotency record")]
     Empty,
     #[error("subscription {0} was moved by another reader")]
     LostSubscription(String),
@@ -87,7 +88,8 @@ impl Clock {
     }
 
     pub fn now(&self) -> DateTime<Utc> {
-        self.told().unwrap_or_else(Utc::now)
+        // The database keeps microseconds: what is finer would be lost on the way there.
+        self.told().unwrap_or_else(Utc::now).trunc_subsecs(6)
     }
 }
 
@@ -125,21 +127,14 @@ impl Store {
         };
         let stop = tokio::spawn(appender.run(inbox));
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
-        Ok(Store {
-            pool,
-            codec: Codec { keyring },
-            clock,
-            appends,
-            head,
-            epoch,
-            round_trips,
-        })
+        Ok(Store { pool, codec: Codec { keyring }, clock, appends, head, epoch, round_trips })
     }
 
     /// Appends a unit of work: encrypts its personal data, waits for its batch, and tells where it
     /// went or why not. When the answer was lost on the way it is sent again until there is one.
     pub async fn append(&self, append: Append) -> Result<Appended, Error> {
-        if append.streams.iter().all(|stream| stream.events.is_empty()) {
+        let empty = append.streams.iter().all(|stream| stream.events.is_empty());
+        if empty && append.idempotency.is_none() {
             return Err(Error::Empty);
         }
         loop {
@@ -263,13 +258,15 @@ impl Store {
         secret: &[u8],
     ) -> Result<String, Error> {
         let wrapped = self.codec.keyring.master.wrap(secret, &secret_of(tenant, id))?;
-        sqlx::query("insert into secrets (id, tenant_id, kind, ciphertext) values ($1, $2, $3, $4)")
-            .bind(id)
-            .bind(tenant)
-            .bind(kind)
-            .bind(wrapped)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "insert into secrets (id, tenant_id, kind, ciphertext) values ($1, $2, $3, $4)",
+        )
+        .bind(id)
+        .bind(tenant)
+        .bind(kind)
+        .bind(wrapped)
+        .execute(&self.pool)
+        .await?;
         let hash = self.lookup(tenant, &[b"secret", kind.as_bytes(), secret]);
         Ok(hex::encode(&hash[..8]))
     }

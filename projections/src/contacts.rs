@@ -31,7 +31,10 @@ pub struct Row {
     pub username: Option<String>,
     pub tags: BTreeSet<String>,
     pub attributes: BTreeMap<String, String>,
+    /// `active`, `blocked` or `merged`.
     pub status: String,
+    /// The contact that stands for this one since it was merged.
+    pub merged_into: Option<Uuid>,
     pub source: String,
     pub version: i64,
     pub registered_at: DateTime<Utc>,
@@ -48,6 +51,7 @@ impl Table for Row {
         column("tags", "jsonb"),
         column("attributes", "jsonb"),
         column("status", "text"),
+        column("merged_into", "uuid"),
         column("source", "text"),
         column("version", "bigint"),
         column("registered_at", "timestamptz"),
@@ -105,6 +109,17 @@ impl ReadModel for Contacts {
             }
             Event::Blocked => row.status = "blocked".into(),
             Event::Unblocked => row.status = "active".into(),
+            Event::Merged { into } => {
+                row.status = "merged".into();
+                row.merged_into = Some(*into);
+            }
+            Event::Absorbed(other) => {
+                row.name = other.name.as_ref().and_then(token).or(row.name);
+                row.learn(&other.identities);
+                row.tags.extend(other.tags.iter().cloned());
+                let told = |(name, value): (&String, _)| Some((name.clone(), token(value)?));
+                row.attributes.extend(other.attributes.iter().filter_map(told));
+            }
         }
         Some(row)
     }
@@ -121,6 +136,7 @@ fn registered(key: &Key, source: Told, event: &Recorded) -> Row {
         tags: BTreeSet::new(),
         attributes: BTreeMap::new(),
         status: "active".into(),
+        merged_into: None,
         source: match source {
             Told::Api => "api".into(),
             Told::Whatsapp => "whatsapp".into(),
@@ -158,6 +174,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
+    find.sql.push(" and merged_into is null");
     find.when("tags ? {}", tag).when("contact_id = any({})", ids);
     if let Some((at, contact)) = after {
         find.sql.push(" and (registered_at, contact_id) < (").push_bind(at);
@@ -173,11 +190,31 @@ pub async fn find(finder: &Finder<Contacts>, contact: Uuid) -> Result<Option<Row
     find.fetch_one().await
 }
 
-/// The contacts of these ids, as far as there are any.
+/// The contacts of these ids, as far as there are any. For one that was merged stands the one that
+/// it was merged into.
 pub async fn of_ids(
     finder: &Finder<Contacts>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, Error> {
+    let mut contacts = rows_of(finder, ids).await?;
+    // Each merge may have been followed by another; in the end somebody stands for all.
+    loop {
+        let merged: Vec<Uuid> = contacts.values().filter_map(|row| row.merged_into).collect();
+        if merged.is_empty() {
+            return Ok(contacts);
+        }
+        let others = rows_of(finder, merged).await?;
+        for row in contacts.values_mut() {
+            if let Some(other) = row.merged_into.and_then(|into| others.get(&into)) {
+                *row = other.clone();
+            } else {
+                row.merged_into = None;
+            }
+        }
+    }
+}
+
+async fn rows_of(finder: &Finder<Contacts>, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, Row>, Error> {
     let mut find = finder.select("r.*");
     find.when("contact_id = any({})", Some(ids));
     let rows: Vec<Row> = find.fetch("contact_id", i64::MAX).await?;

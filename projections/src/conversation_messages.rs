@@ -45,8 +45,8 @@ pub struct Row {
     pub reactions: BTreeMap<String, Touch>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub reply_to: Option<Uuid>,
-    /// Another message came under the same provider id with other content.
-    pub conflict: bool,
+    /// Other contents that came under the same provider id. The earliest is shown as the message.
+    pub conflicts: Vec<Version>,
     pub imported: bool,
     /// How far the message got; it never falls back.
     pub delivery: Option<String>,
@@ -54,6 +54,20 @@ pub struct Row {
     pub receipts: BTreeMap<String, DateTime<Utc>>,
     pub errors: Vec<DeliveryError>,
     pub recorded_at: DateTime<Utc>,
+}
+
+/// One content of a message that came with several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    pub at: DateTime<Utc>,
+    pub order: String,
+    pub kind: String,
+    pub author: String,
+    pub contact_id: Uuid,
+    pub cycle: u32,
+    pub body: Option<String>,
+    pub reply_to: Option<Uuid>,
+    pub imported: bool,
 }
 
 /// What a later message did to this one.
@@ -80,7 +94,7 @@ impl Table for Row {
         column("reactions", "jsonb"),
         column("revoked_at", "timestamptz"),
         column("reply_to", "uuid"),
-        column("conflict", "boolean"),
+        column("conflicts", "jsonb"),
         column("imported", "boolean"),
         column("delivery", "text"),
         column("receipts", "jsonb"),
@@ -103,30 +117,12 @@ impl ReadModel for ConversationMessages {
 
     fn keys(recorded: &Recorded) -> Vec<Key> {
         let domain::Event::Conversation(event) = &recorded.event else { return vec![] };
-        let messages = match event {
-            Event::MessageReceived(message) | Event::MessageEchoed(message) => {
-                let own = message.target.filter(|_| touches(message)).unwrap_or(message.message);
-                [Some(own), message.conflicts_with]
-            }
-            Event::Dispatched(receipt)
-            | Event::Delivered(receipt)
-            | Event::Read(receipt)
-            | Event::Played(receipt)
-            | Event::Failed(receipt) => [Some(receipt.message), None],
-            Event::NoteAdded { note, .. } => [Some(*note), None],
-            Event::Opened { .. }
-            | Event::Assigned { .. }
-            | Event::Unassigned { .. }
-            | Event::MarkedRead { .. }
-            | Event::Resolved { .. }
-            | Event::Reopened { .. } => [None, None],
-        };
         let key = |message_id| Key {
             tenant_id: recorded.stored.tenant_id,
             conversation_id: recorded.stream(),
             message_id,
         };
-        messages.into_iter().flatten().map(key).collect()
+        event.messages().into_iter().map(key).collect()
     }
 
     fn fold(key: &Key, row: Option<Row>, recorded: &Recorded) -> Option<Row> {
@@ -141,11 +137,12 @@ impl ReadModel for ConversationMessages {
             Event::Read(receipt) => row.advance(Delivery::Read, receipt),
             Event::Played(receipt) => row.advance(Delivery::Played, receipt),
             Event::Failed(receipt) => row.advance(Delivery::Failed, receipt),
-            Event::NoteAdded { cycle, body, .. } => {
+            Event::Merged { .. } => return None,
+            Event::NoteAdded { cycle, at, body, .. } => {
                 row.kind = Some("note".into());
                 row.author = Some("human".into());
                 row.cycle = Some(*cycle);
-                row.at = Some(recorded.stored.recorded_at);
+                row.at = Some(*at);
                 row.body = token(body);
             }
             Event::Opened { .. }
@@ -153,7 +150,8 @@ impl ReadModel for ConversationMessages {
             | Event::Unassigned { .. }
             | Event::MarkedRead { .. }
             | Event::Resolved { .. }
-            | Event::Reopened { .. } => {}
+            | Event::Reopened { .. }
+            | Event::ContactReplaced { .. } => {}
         }
         Some(row)
     }
@@ -175,18 +173,13 @@ fn blank(key: &Key, recorded_at: DateTime<Utc>) -> Row {
         reactions: BTreeMap::new(),
         revoked_at: None,
         reply_to: None,
-        conflict: false,
+        conflicts: vec![],
         imported: false,
         delivery: None,
         receipts: BTreeMap::new(),
         errors: vec![],
         recorded_at,
     }
-}
-
-/// Whether the message is only a change to another one.
-fn touches(message: &Message) -> bool {
-    matches!(message.kind, Kind::Reaction | Kind::Edit | Kind::Revoke)
 }
 
 /// How far a step is on the way. A message that was delivered has not failed.
@@ -203,28 +196,59 @@ fn rank(delivery: &str) -> u8 {
 
 impl Row {
     fn take_in(&mut self, message: &Message, recorded_at: DateTime<Utc>) {
-        if touches(message) && message.target == Some(self.message_id) {
+        if message.touched().is_some() {
             return self.touch(message);
         }
-        if message.conflicts_with == Some(self.message_id) {
-            self.conflict = true;
-            return;
+        let placeholder = Kind::MediaPlaceholder.as_str();
+        let mut versions: Vec<Version> = self.shown().into_iter().collect();
+        versions.append(&mut self.conflicts);
+        versions.push(Version {
+            at: message.at,
+            order: message.order.clone(),
+            kind: message.kind.as_str().into(),
+            author: author(message.author).into(),
+            contact_id: message.contact,
+            cycle: message.cycle,
+            body: token(&message.body),
+            reply_to: message.reply_to,
+            imported: message.imported,
+        });
+        // The placeholder of an imported history makes room for the real message.
+        if versions.iter().any(|version| version.kind != placeholder) {
+            versions.retain(|version| version.kind != placeholder);
         }
-        // The placeholder of an imported history never covers the real message.
-        if message.kind == Kind::MediaPlaceholder && self.kind.is_some() {
-            return;
-        }
-        self.kind = Some(message.kind.as_str().into());
-        self.author = Some(author(message.author).into());
-        self.contact_id = Some(message.contact);
-        self.cycle = Some(message.cycle);
-        self.at = Some(message.at);
-        self.message_order = Some(message.order.clone());
-        self.body = token(&message.body);
-        self.reply_to = message.reply_to;
-        self.conflict |= message.conflicts_with.is_some();
-        self.imported = message.imported;
+        versions.sort_by(|a, b| (a.at, &a.order).cmp(&(b.at, &b.order)));
+        versions.dedup_by(|a, b| (a.at, &a.order) == (b.at, &b.order));
+        self.show(versions.remove(0));
+        self.conflicts = versions;
         self.recorded_at = recorded_at;
+    }
+
+    /// The version that the row shows, once there is one.
+    fn shown(&self) -> Option<Version> {
+        Some(Version {
+            at: self.at?,
+            order: self.message_order.clone()?,
+            kind: self.kind.clone()?,
+            author: self.author.clone()?,
+            contact_id: self.contact_id?,
+            cycle: self.cycle?,
+            body: self.body.clone(),
+            reply_to: self.reply_to,
+            imported: self.imported,
+        })
+    }
+
+    fn show(&mut self, version: Version) {
+        self.at = Some(version.at);
+        self.message_order = Some(version.order);
+        self.kind = Some(version.kind);
+        self.author = Some(version.author);
+        self.contact_id = Some(version.contact_id);
+        self.cycle = Some(version.cycle);
+        self.body = version.body;
+        self.reply_to = version.reply_to;
+        self.imported = version.imported;
     }
 
     fn touch(&mut self, message: &Message) {

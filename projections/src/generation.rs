@@ -91,10 +91,8 @@ pub(crate) async fn index(
 ) -> sqlx::Result<()> {
     for (number, index) in (1..).zip(model.indexes()) {
         let name = format!("{}_g{generation}_{number}", model.name());
-        let made = format!(
-            "create index if not exists {name} on {} {index}",
-            model.table(generation)
-        );
+        let made =
+            format!("create index if not exists {name} on {} {index}", model.table(generation));
         sqlx::query(&made).execute(&mut *db).await?;
     }
     Ok(())

@@ -124,6 +124,8 @@ impl ReadModel for Inbox {
                 let state = if row.assignee.is_some() { State::HumanHandling } else { State::Open };
                 row.state = state.as_str().into();
             }
+            Event::ContactReplaced { contact, .. } => row.contact_id = *contact,
+            Event::Merged { .. } => return None,
             Event::Dispatched(_)
             | Event::Delivered(_)
             | Event::Read(_)

@@ -15,9 +15,9 @@ pub mod model;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
-pub mod verify;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 mod working_set;
 
 pub use model::{Model, ReadModel};

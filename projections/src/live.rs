@@ -267,7 +267,10 @@ impl DeadLetter {
         generation: i32,
     ) -> sqlx::Result<()> {
         tracing::error!(
-            model = model.name(), position = self.position, key = self.key, reason = self.reason,
+            model = model.name(),
+            position = self.position,
+            key = self.key,
+            reason = self.reason,
             "An event was put aside"
         );
         sqlx::query(

@@ -56,7 +56,7 @@ impl ReadModel for MessageVolume {
         let (Event::MessageReceived(message) | Event::MessageEchoed(message)) = event else {
             return vec![];
         };
-        if message.imported {
+        if message.imported || message.moved {
             return vec![];
         }
         vec![Key {

@@ -190,7 +190,13 @@ fn fields(event: &Event) -> Vec<(Field, &Personal<String>)> {
         Event::Identified(identities) => known_by(identities).collect(),
         Event::NumberChanged { phone, .. } => vec![(Field::Phone, phone)],
         Event::UserIdChanged { user_id, .. } => vec![(Field::UserId, user_id)],
-        Event::AttributesSet { .. }
+        Event::Absorbed(other) => {
+            let name = other.name.as_ref().map(|name| (Field::Name, name));
+            name.into_iter().chain(known_by(&other.identities)).collect()
+        }
+        // Who is looked for under what a merged contact was called is found by that contact.
+        Event::Merged { .. }
+        | Event::AttributesSet { .. }
         | Event::Tagged { .. }
         | Event::Untagged { .. }
         | Event::Blocked

@@ -18,13 +18,18 @@ fn webhooks() -> Vec<Fixture> {
         return vec![];
     };
     let dir = PathBuf::from(dir).join("whatsapp/webhooks");
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let fixture = |file: PathBuf| Fixture {
         name: file.file_name().unwrap().to_string_lossy().into_owned(),
         body: std::fs::read(&file).unwrap(),
     };
-    files.into_iter().filter(|file| file.extension().is_some_and(|e| e == "json")).map(fixture).collect()
+    files
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "json"))
+        .map(fixture)
+        .collect()
 }
 
 /// Samples of documentation whose timestamp is a placeholder: there is no time to record them at.
@@ -64,7 +69,8 @@ async fn every_real_payload_is_taken_in_whole() {
     }
     println!("{} files, {} items became:", fixtures.len(), items.values().sum::<usize>());
     events.iter().for_each(|(event, count)| println!("{count:5} {event}"));
-    let people = ["contact.", "conversation.Opened", "conversation.Reopened"];
+    let people =
+        ["contact.", "conversation.Opened", "conversation.Merged", "conversation.ContactReplaced"];
     let told: usize = events
         .iter()
         .filter(|(event, _)| !people.iter().any(|prefix| event.starts_with(prefix)))
@@ -93,12 +99,10 @@ async fn the_order_in_which_webhooks_arrive_changes_nothing() {
     let organization = backward.organization("Baraka").await;
     feed(&backward, &organization, &fixtures).await;
     let other = snapshot(&backward, &organization).await;
-    std::fs::write("/tmp/one.json", serde_json::to_string_pretty(&one).unwrap()).unwrap();
-    std::fs::write("/tmp/other.json", serde_json::to_string_pretty(&other).unwrap()).unwrap();
     for (part, rows) in &one {
         assert_eq!(rows.len(), other[part].len(), "{part}");
         for (row, twin) in rows.iter().zip(&other[part]) {
-            assert_eq!(row, twin, "{part}");
+            assert!(row == twin, "{part}:\n{row:#}\n{twin:#}");
         }
     }
 }
@@ -130,7 +134,8 @@ fn count_items(body: &Value, items: &mut BTreeMap<String, usize>) {
                     let messages = list(&thread["messages"]);
                     found += messages.len();
                     *items.entry("history".into()).or_default() += messages.len();
-                    let told = messages.iter().filter(|m| m["history_context"]["status"].is_string());
+                    let told =
+                        messages.iter().filter(|m| m["history_context"]["status"].is_string());
                     *items.entry("history receipts".into()).or_default() += told.count();
                 }
             }
@@ -143,7 +148,8 @@ fn count_items(body: &Value, items: &mut BTreeMap<String, usize>) {
 
 async fn recorded(app: &App, after: i64) -> Vec<String> {
     sqlx::query_scalar(
-        "select aggregate_type || '.' || event_type from events where position > $1 order by position",
+        "select aggregate_type || '.' || event_type from events
+          where position > $1 and payload->event_type->>'moved' is null order by position",
     )
     .bind(after)
     .fetch_all(app.store.pool())
@@ -161,14 +167,16 @@ async fn snapshot(app: &App, organization: &Organization) -> BTreeMap<&'static s
     for row in &inbox {
         let id = row["conversation_id"].as_str().unwrap();
         let said = all(app, key, &format!("/v1/conversations/{id}/messages?limit=200")).await;
-        let mut said: Vec<Value> = said.iter().map(|message| without_minted(message, &said)).collect();
+        let mut said: Vec<Value> =
+            said.iter().map(|message| without_minted(message, &said)).collect();
         said.sort_by_key(Value::to_string);
         let row = without_minted(row, &[]);
         messages.push(json!({"with": row["contact"], "group": row["group_id"], "said": said}));
         conversations.push(row);
     }
     let volume = app.get(key, "/v1/analytics/volume?step=1d").await.expect(200).data();
-    let mut volume: Vec<Value> = volume.as_array().unwrap().iter().map(|row| row["by_kind"].clone()).collect();
+    let mut volume: Vec<Value> =
+        volume.as_array().unwrap().iter().map(|row| row["by_kind"].clone()).collect();
     volume.retain(|kinds| kinds.as_object().is_some_and(|kinds| !kinds.is_empty()));
     let mut parts = BTreeMap::from([
         ("contacts", contacts.iter().map(|row| without_minted(row, &[])).collect()),
@@ -197,8 +205,18 @@ fn without_minted(row: &Value, messages: &[Value]) -> Value {
     let Value::Object(fields) = row else { return row.clone() };
     let mut kept = serde_json::Map::new();
     for (name, value) in fields {
-        let minted = ["id", "conversation_id", "contact_id", "channel_id", "version", "recorded_at",
-            "opened_at", "closed_at", "registered_at", "by"];
+        let minted = [
+            "id",
+            "conversation_id",
+            "contact_id",
+            "channel_id",
+            "version",
+            "recorded_at",
+            "opened_at",
+            "closed_at",
+            "registered_at",
+            "by",
+        ];
         if minted.contains(&name.as_str()) {
             continue;
         }

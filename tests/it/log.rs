@@ -179,7 +179,8 @@ async fn nobody_reads_a_name_in_the_log() {
     let db = TestDatabase::new().await;
     let store = db.store().await;
     let mut named = append(&[("a", 0, 1)]);
-    let personal = json!({"$personal": {"subject": Uuid::from_u128(9), "class": "identity", "v": "Ana"}});
+    let personal =
+        json!({"$personal": {"subject": Uuid::from_u128(9), "class": "identity", "v": "Ana"}});
     named.streams[0].events[0].payload = json!({"Named": {"name": personal, "list": [personal]}});
     let event = named.streams[0].events[0].event_id;
     store.append(named).await.unwrap();
@@ -198,7 +199,10 @@ async fn nobody_reads_a_name_in_the_log() {
     assert!(store.codec().open(TENANT, event, &mut swapped).await.is_err());
 
     // Without the key the person is erased, for every reader, and nothing else changes.
-    sqlx::query("update personal_keys set wrapped = null").execute(&db.database.owner).await.unwrap();
+    sqlx::query("update personal_keys set wrapped = null")
+        .execute(&db.database.owner)
+        .await
+        .unwrap();
     let reader = db.store().await;
     let mut erased: Value = serde_json::from_str(&stored.payload).unwrap();
     reader.codec().open(TENANT, event, &mut erased).await.unwrap();
@@ -216,7 +220,10 @@ async fn a_person_who_was_erased_is_not_written_again() {
         append
     };
     store.append(named("a")).await.unwrap();
-    sqlx::query("update personal_keys set wrapped = null").execute(&db.database.owner).await.unwrap();
+    sqlx::query("update personal_keys set wrapped = null")
+        .execute(&db.database.owner)
+        .await
+        .unwrap();
     sqlx::query("insert into erasures values (1, $1, $2)")
         .bind(TENANT)
         .bind(Uuid::from_u128(9))
@@ -337,7 +344,8 @@ fn the_log_behaves_like_its_model_in_memory() {
         prop::option::weighted(0.3, 0..6u8),
         prop::option::weighted(0.3, 0..6u8),
     );
-    let step = step.prop_map(|(process, streams, claim, key)| Step { process, streams, claim, key });
+    let step =
+        step.prop_map(|(process, streams, claim, key)| Step { process, streams, claim, key });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
     let checked = runner.run(&prop::collection::vec(step, 1..40), |steps| {
@@ -360,8 +368,10 @@ async fn check_against_model(steps: &[Step]) {
             .filter(|(stream, ..)| seen.insert(*stream))
             .map(|(stream, expected, events)| (stream.to_string(), *expected, usize::from(*events)))
             .collect();
-        let names: Vec<(&str, i64, usize)> =
-            names.iter().map(|(name, expected, events)| (name.as_str(), *expected, *events)).collect();
+        let names: Vec<(&str, i64, usize)> = names
+            .iter()
+            .map(|(name, expected, events)| (name.as_str(), *expected, *events))
+            .collect();
         let mut wanted = append(&names);
         wanted.claims.extend(step.claim.map(|value| Claim {
             scope: "c".into(),

@@ -93,9 +93,11 @@ async fn one_altered_column_is_found_and_named() {
         ("audit", "actor = 'system '"),
     ] {
         let model = projections::model(model).unwrap();
-        let live = projections::generation::live(&app.db.database.app, model).await.unwrap().unwrap();
+        let live =
+            projections::generation::live(&app.db.database.app, model).await.unwrap().unwrap();
         let table = model.table(live.generation);
-        let change = format!("update {table} set {change} where ctid = (select min(ctid) from {table})");
+        let change =
+            format!("update {table} set {change} where ctid = (select min(ctid) from {table})");
         sqlx::query(&change).execute(&app.db.database.owner).await.unwrap();
         let verdict = verify::verify(&app.db.database.app, model).await.unwrap();
         let difference = verdict.difference.unwrap();

@@ -1,8 +1,10 @@
-//! What tests stand on: a database of their own, and a whole server over it.
+//! What tests stand on: a database of their own, a whole server over it, and customers who write.
 
 mod app;
+mod customers;
 mod database;
 
 #[allow(unused_imports)]
-pub(crate) use app::{App, Answer, LINE, Organization, VERIFY_TOKEN};
-pub(crate) use database::TestDatabase;
+pub(crate) use app::{APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN};
+pub(crate) use customers::{ANA, BEN, at, customer, line, text};
+pub(crate) use database::{MASTER_KEY, TestDatabase};

@@ -37,8 +37,9 @@ pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
 impl Server {
     pub(crate) async fn start(settings: &Settings, clock: Clock) -> Outcome<Server> {
         let dir = settings.data_dir();
-        std::fs::create_dir_all(&dir)
-            .map_err(|error| format!("the data directory {} can't be made: {error}", dir.display()))?;
+        std::fs::create_dir_all(&dir).map_err(|error| {
+            format!("the data directory {} can't be made: {error}", dir.display())
+        })?;
         let master = match &settings.master_key {
             Some(hex) => MasterKey::from_hex(hex)?,
             None => MasterKey::from_file(&dir.join("master.key"))?,

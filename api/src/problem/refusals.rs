@@ -41,6 +41,7 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
         Refusal::Contact(error) => match error {
             contact::Error::AlreadyRegistered => (CONFLICT, "contact.already_registered"),
             contact::Error::NotRegistered => (MISSING, "contact.not_found"),
+            contact::Error::Merged { .. } => (CONFLICT, "contact.merged"),
             contact::Error::Nameless => (INVALID, "contact.nameless"),
             contact::Error::InvalidTag => (INVALID, "contact.invalid_tag"),
             contact::Error::TooManyTags => (INVALID, "contact.too_many_tags"),
@@ -50,6 +51,7 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             conversation::Error::AlreadyOpen => (CONFLICT, "conversation.already_open"),
             conversation::Error::NotFound => (MISSING, "conversation.not_found"),
             conversation::Error::NotOpen => (CONFLICT, "conversation.not_open"),
+            conversation::Error::Merged { .. } => (CONFLICT, "conversation.merged"),
             conversation::Error::InvalidNote => (INVALID, "conversation.invalid_note"),
         },
         Refusal::Organization(error) => match error {
@@ -120,6 +122,8 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -160,6 +164,7 @@ mod tests {
             channel::Error::InvalidName.into(),
             contact::Error::AlreadyRegistered.into(),
             contact::Error::NotRegistered.into(),
+            contact::Error::Merged { into: Uuid::nil() }.into(),
             contact::Error::Nameless.into(),
             contact::Error::InvalidTag.into(),
             contact::Error::TooManyTags.into(),
@@ -168,6 +173,7 @@ mod tests {
             conversation::Error::NotFound.into(),
             conversation::Error::NotOpen.into(),
             conversation::Error::InvalidNote.into(),
+            conversation::Error::Merged { into: Uuid::nil() }.into(),
             organization::Error::AlreadyFounded.into(),
             organization::Error::InvalidName.into(),
             user::Error::AlreadyRegistered.into(),

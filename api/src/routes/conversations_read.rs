@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query, ServiceConfig, get, resource};
 use chrono::{DateTime, Utc};
 use domain::message::DeliveryError;
-use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch};
+use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch, Version};
 use projections::inbox::{self, Inbox};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,8 +69,9 @@ async fn messages(
     let rows = conversation_messages::page(&finder, *id, after, page.fetch()).await?;
     let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
     let touched = |row: &'_ Row| {
-        let touches = row.edited.iter().chain(row.reactions.values());
-        touches.filter_map(|touch| touch.body.as_ref()).cloned().collect::<Vec<_>>()
+        let touches = row.edited.iter().chain(row.reactions.values()).map(|touch| &touch.body);
+        let conflicts = row.conflicts.iter().map(|version| &version.body);
+        touches.chain(conflicts).flatten().cloned().collect::<Vec<_>>()
     };
     let touches: Vec<String> = cut.rows.iter().flat_map(touched).collect();
     let tokens = cut.rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
@@ -117,10 +118,19 @@ struct Message {
     edited: Option<Edited>,
     reactions: Vec<Reaction>,
     revoked_at: Option<DateTime<Utc>>,
-    conflict: bool,
+    /// Other contents that came under the same provider id.
+    conflicts: Vec<Conflict>,
     imported: bool,
     delivery: Option<Delivery>,
     recorded_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct Conflict {
+    kind: String,
+    author: String,
+    at: DateTime<Utc>,
+    content: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -177,10 +187,19 @@ fn item(row: Row, values: &Values) -> Item {
         cycle: row.cycle,
         reply_to: row.reply_to,
         revoked_at: row.revoked_at,
-        conflict: row.conflict,
+        conflicts: row.conflicts.iter().map(|version| conflict(version, values)).collect(),
         imported: row.imported,
         recorded_at: row.recorded_at,
     }))
+}
+
+fn conflict(version: &Version, values: &Values) -> Conflict {
+    Conflict {
+        kind: version.kind.clone(),
+        author: version.author.clone(),
+        at: version.at,
+        content: values.get(version.body.as_ref()).and_then(|body| body.get("content").cloned()),
+    }
 }
 
 /// What the message says since its edit.

@@ -148,7 +148,7 @@ fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Row>, values: &Valu
     let told = |field: fn(&contacts::Row) -> Option<&String>| values.text(contact.and_then(field));
     Item {
         contact: Contact {
-            id: row.contact_id,
+            id: contact.map_or(row.contact_id, |contact| contact.contact_id),
             name: told(|contact| contact.name.as_ref()),
             phone: told(|contact| contact.phone.as_ref()),
             user_id: told(|contact| contact.user_id.as_ref()),

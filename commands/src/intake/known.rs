@@ -26,6 +26,8 @@ pub fn phone_claim(store: &Store, tenant: Uuid, digits: &str) -> Vec<u8> {
 #[derive(Default)]
 pub(super) struct Known {
     claims: BTreeMap<(&'static str, Vec<u8>), Uuid>,
+    /// The beginnings of conversations' claims that were looked for, or can't be there.
+    looked_into: BTreeSet<Vec<u8>>,
 }
 
 /// The keyed hashes by which a route's people and messages are claimed.
@@ -90,13 +92,36 @@ impl Known {
             names.wanted(told, &mut wanted);
         }
         let mut known = Known::default();
+        let groups = wanted.iter().filter(|(scope, _)| *scope == CONVERSATION);
+        let groups: BTreeSet<_> = groups.map(|(_, prefix)| prefix.clone()).collect();
         known.look_up(store, route, wanted).await?;
-        let people = known.claims.iter().filter(|((scope, _), _)| *scope == PHONE || *scope == USER_ID);
+        let people =
+            known.claims.iter().filter(|((scope, _), _)| *scope == PHONE || *scope == USER_ID);
         let peers: BTreeSet<_> = people
             .map(|(_, contact)| (CONVERSATION, names.conversation(&Peer::Contact(*contact))))
             .collect();
+        known.looked_into = peers.iter().map(|(_, prefix)| prefix.clone()).chain(groups).collect();
         known.look_up(store, route, peers).await?;
         Ok(known)
+    }
+
+    /// Makes sure that conversations whose claims begin so are known, if there are any.
+    pub(super) async fn look_into(
+        &mut self,
+        store: &Store,
+        route: &Route,
+        prefix: &[u8],
+    ) -> Result<(), Error> {
+        if self.looked_into.insert(prefix.to_vec()) {
+            let wanted = BTreeSet::from([(CONVERSATION, prefix.to_vec())]);
+            self.look_up(store, route, wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody new has no conversations to look for.
+    pub(super) fn is_new(&mut self, prefix: Vec<u8>) {
+        self.looked_into.insert(prefix);
     }
 
     async fn look_up(

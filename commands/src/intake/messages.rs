@@ -5,6 +5,7 @@ use domain::Personal;
 use domain::channel::WhenClosed;
 use domain::conversation::{self, Author, Body, Command, Conversation, Receipt, State};
 use domain::message::{Content, Delivery, Kind};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Intake;
@@ -19,12 +20,11 @@ const RECEIPT: u8 = b'r';
 /// Only referred to so far.
 const REFERENCE: u8 = b'x';
 
-/// Whether and how a message is new.
-enum Novelty {
-    Duplicate,
-    New { message: Uuid },
+/// A message that was not here before.
+struct New {
+    message: Uuid,
     /// Another content came under the same id.
-    Conflict { message: Uuid, with: Uuid },
+    conflict: bool,
 }
 
 impl Intake<'_, '_> {
@@ -35,17 +35,10 @@ impl Intake<'_, '_> {
         echo: bool,
     ) -> Result<(), Error> {
         let line = line_of(told, self.route).to_owned();
-        let (id, conflicts_with) = match self.novelty(&line, message) {
-            Novelty::Duplicate => {
-                self.duplicates += 1;
-                return Ok(());
-            }
-            Novelty::New { message } => (message, None),
-            Novelty::Conflict { message, with } => (message, Some(with)),
+        let Some(New { message: id, conflict }) = self.news(&line, message) else {
+            self.duplicates += 1;
+            return Ok(());
         };
-        if let Content::System { new_wa_id, new_user_id, .. } = &message.content {
-            self.adopt(&message.party, new_wa_id.as_ref(), new_user_id.as_ref());
-        }
         let Some(contact) = self.contact(&message.party, message.at).await? else {
             return self.notice(told).await;
         };
@@ -63,7 +56,7 @@ impl Intake<'_, '_> {
             cycle: 0,
             kind: message.content.kind(),
             at: message.at,
-            order: self.order(&line, message),
+            order: order(&line, message),
             body: Personal::content(
                 contact,
                 Body {
@@ -75,7 +68,8 @@ impl Intake<'_, '_> {
             provider_id: Personal::provider(contact, message.provider_id.clone()),
             reply_to: quoted.map(|quoted| self.reference(&line, quoted)),
             target: message.target.as_deref().map(|target| self.reference(&line, target)),
-            conflicts_with,
+            conflict,
+            moved: false,
             imported: message.imported,
             line: self.foreign_line(told),
             author: if echo { Author::Human } else { Author::Customer },
@@ -83,7 +77,8 @@ impl Intake<'_, '_> {
         let command = if echo { Command::Echo(said) } else { Command::Receive(said) };
         self.work.execute::<Conversation>(conversation, command).await?;
         if let Some(delivery) = message.history_status {
-            let receipt = self.receipt(told, contact, id, message.at, &message.provider_id, &message.raw);
+            let receipt =
+                self.receipt(told, contact, id, message.at, &message.provider_id, &message.raw);
             self.report(conversation, delivery, receipt).await?;
         }
         self.follow_changes(contact, message).await
@@ -144,36 +139,27 @@ impl Intake<'_, '_> {
             errors: vec![],
             pricing: None,
             line: self.foreign_line(told),
+            moved: false,
             raw: Personal::provider(contact, raw.to_owned()),
         }
     }
 
-    /// The same line, provider id and content is a duplicate; the same id with other content is
-    /// kept beside the first. A placeholder of an imported history makes room for the real thing.
-    fn novelty(&mut self, line: &str, message: &Message) -> Novelty {
+    /// The same line, provider id and content is a duplicate, `None`; the same id with other content
+    /// is kept with the first. A placeholder of an imported history contradicts nothing.
+    fn news(&mut self, line: &str, message: &Message) -> Option<New> {
         let prefix = self.names().message(line, &message.provider_id);
         let content = self.names().short(&[b"content", message.raw.as_bytes()]);
         let placeholder = message.content.kind() == Kind::MediaPlaceholder;
         let tag = if placeholder { PLACEHOLDER } else { CONTENT };
         let claim = [prefix.as_slice(), &[tag], &content].concat();
         if self.known.find(MESSAGE, &claim).is_some() {
-            return Novelty::Duplicate;
+            return None;
         }
-        let own = self.own(&prefix);
-        let taken = self.known.beginning(MESSAGE, &prefix).find(|(rest, _)| rest[0] == CONTENT);
-        let with = taken.map(|(_, message)| message).filter(|_| !placeholder);
-        match with {
-            Some(with) => {
-                let message = Uuid::now_v7();
-                self.claim(MESSAGE, claim, message);
-                Novelty::Conflict { message, with }
-            }
-            None => {
-                let message = own.unwrap_or_else(Uuid::now_v7);
-                self.claim(MESSAGE, claim, message);
-                Novelty::New { message }
-            }
-        }
+        let is_content = |(rest, _): (&[u8], Uuid)| rest.first() == Some(&CONTENT);
+        let conflict = !placeholder && self.known.beginning(MESSAGE, &prefix).any(is_content);
+        let message = self.own(&prefix).unwrap_or_else(Uuid::now_v7);
+        self.claim(MESSAGE, claim, message);
+        Some(New { message, conflict })
     }
 
     /// The id under which the message of these claims is known, if it is.
@@ -192,39 +178,46 @@ impl Intake<'_, '_> {
         })
     }
 
-    fn order(&self, line: &str, message: &Message) -> String {
-        let (id, raw) = (message.provider_id.as_bytes(), message.raw.as_bytes());
-        hex::encode(&self.names().short(&[b"order", line.as_bytes(), id, raw])[..8])
-    }
-
     /// The conversation with this contact or group: the latest one, opened now if there is none.
-    async fn conversation(
-        &mut self,
-        contact: Uuid,
-        group: Option<&String>,
-    ) -> Result<Uuid, Error> {
+    async fn conversation(&mut self, contact: Uuid, group: Option<&String>) -> Result<Uuid, Error> {
         let peer = group.map_or(Peer::Contact(contact), |group| Peer::Group(group.clone()));
-        let prefix = self.names().conversation(&peer);
-        let latest = self.known.beginning(CONVERSATION, &prefix).next_back();
-        let latest = latest.map(|(ordinal, id)| (ordinal.to_vec(), id));
-        let next = match &latest {
+        let mut latest = self.latest(&peer).await?;
+        if latest.is_none() && group.is_none() {
+            latest = self.inherited(contact).await?;
+        }
+        let next = match latest {
             None => 1,
             Some((ordinal, id)) => {
-                let state = self.work.get::<Conversation>(*id).await?.state;
+                let state = self.work.get::<Conversation>(id).await?.state;
                 let renewed = self.route.when_closed == WhenClosed::NewConversation;
                 if state != State::Closed || !renewed {
-                    return Ok(*id);
+                    return Ok(id);
                 }
-                let ordinal = <[u8; 4]>::try_from(ordinal.as_slice()).unwrap_or_default();
-                u32::from_be_bytes(ordinal) + 1
+                ordinal + 1
             }
         };
         let id = Uuid::now_v7();
-        self.claim(CONVERSATION, [prefix, next.to_be_bytes().to_vec()].concat(), id);
+        self.claim_conversation(&peer, next, id);
         let group = group.map(|group| Personal::provider(contact, group.clone()));
         let command = Command::Open { channel: self.route.channel, contact, group };
         self.work.execute::<Conversation>(id, command).await?;
         Ok(id)
+    }
+
+    /// The latest conversation with a peer, and the how many-eth it is.
+    pub(super) async fn latest(&mut self, peer: &Peer) -> Result<Option<(u32, Uuid)>, Error> {
+        let prefix = self.names().conversation(peer);
+        self.known.look_into(self.work.commands().store(), self.route, &prefix).await?;
+        let latest = self.known.beginning(CONVERSATION, &prefix).next_back();
+        Ok(latest.map(|(ordinal, id)| {
+            let ordinal = <[u8; 4]>::try_from(ordinal).map_or(1, u32::from_be_bytes);
+            (ordinal, id)
+        }))
+    }
+
+    pub(super) fn claim_conversation(&mut self, peer: &Peer, ordinal: u32, id: Uuid) {
+        let prefix = self.names().conversation(peer);
+        self.claim(CONVERSATION, [prefix, ordinal.to_be_bytes().to_vec()].concat(), id);
     }
 
     async fn follow_changes(&mut self, contact: Uuid, message: &Message) -> Result<(), Error> {
@@ -232,14 +225,30 @@ impl Intake<'_, '_> {
             return Ok(());
         };
         let (party, at) = (&message.party, message.at);
-        if let Some(phone) = new_wa_id {
-            let previous = party.wa_id.clone().unwrap_or_default();
-            self.change_number(contact, &previous, phone, at).await?;
-        }
+        let contact = match new_wa_id {
+            Some(phone) => {
+                let previous = party.wa_id.as_deref().unwrap_or_default();
+                self.change_number(contact, previous, phone, at).await?
+            }
+            None => contact,
+        };
         if let Some(user_id) = new_user_id {
-            let previous = party.user_id.clone().unwrap_or_default();
-            self.change_user_id(contact, &previous, user_id, at).await?;
+            let previous = party.user_id.as_deref().unwrap_or_default();
+            self.change_user_id(contact, previous, user_id, at).await?;
         }
         Ok(())
     }
+}
+
+/// Without a key, so that the same messages stand in the same order in every installation. The
+/// provider's id has enough chance in it that nobody finds the content by guessing.
+fn order(line: &str, message: &Message) -> String {
+    let hash = Sha256::new()
+        .chain_update(line)
+        .chain_update([0])
+        .chain_update(&message.provider_id)
+        .chain_update([0])
+        .chain_update(&message.raw)
+        .finalize();
+    hex::encode(&hash[..8])
 }

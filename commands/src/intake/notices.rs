@@ -88,12 +88,11 @@ impl Intake<'_, '_> {
             profile_name: change.profile_name.clone(),
             ..Party::default()
         };
-        self.adopt(&party, None, change.current.as_ref());
         let at = change.at.unwrap_or(DateTime::UNIX_EPOCH);
         let contact = self.contact(&party, at).await?;
         if let (Some(contact), Some(current)) = (contact, &change.current) {
-            let previous = change.previous.clone().unwrap_or_default();
-            self.change_user_id(contact, &previous, current, at).await?;
+            let previous = change.previous.as_deref().unwrap_or_default();
+            return self.change_user_id(contact, previous, current, at).await.map(Some);
         }
         Ok(contact)
     }
@@ -127,9 +126,7 @@ fn describe(update: &Update) -> Told {
         Update::Template(template) => {
             told(template_of(template), "template", &word(&template.event), None)
         }
-        Update::PhoneNumber(number) => {
-            told(About::PhoneNumber, &number.field, &number.event, None)
-        }
+        Update::PhoneNumber(number) => told(About::PhoneNumber, &number.field, &number.event, None),
         Update::Account(account) => told(About::Account, &account.field, &account.event, None),
         Update::Call(call) => told(About::Call, "calls", &call.event, call.at),
         Update::Group(group) => told(About::Group, &group.field, &group.event, group.at),

@@ -9,7 +9,7 @@ use commands::{Commands, Meta};
 use domain::Actor;
 use domain::aggregate::Role;
 use domain::channel::WhenClosed;
-use event_store::{Store, log};
+use event_store::{Clock, Store, log};
 use projections::{MODELS, verify};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -82,8 +82,13 @@ impl Answer {
 
 impl App {
     pub(crate) async fn start() -> App {
+        Self::start_at(Clock::Database).await
+    }
+
+    /// Record times come from this clock.
+    pub(crate) async fn start_at(clock: Clock) -> App {
         let db = TestDatabase::new().await;
-        let store = db.store().await;
+        let store = db.store_at(clock).await;
         projections::live::prepare(&db.database, &store).await.unwrap();
         let commands = Commands::new(store.clone());
         let state = State::new(commands.clone(), db.database.clone(), None);
@@ -137,6 +142,13 @@ impl App {
         self.send(Method::GET, key, path, None, &[]).await
     }
 
+    /// Reads what is true since an answer.
+    pub(crate) async fn get_since(&self, since: &Answer, key: &str, path: &str) -> Answer {
+        let position = since.header("log-position");
+        let sign = if path.contains('?') { '&' } else { '?' };
+        self.get(key, &format!("{path}{sign}min_position={position}")).await
+    }
+
     pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
         self.send(Method::POST, key, path, Some(body), &[]).await
     }
@@ -161,6 +173,12 @@ impl App {
             request = request.json(&body);
         }
         answer(request).await
+    }
+
+    /// Sends a body that need not be JSON.
+    pub(crate) async fn post_bytes(&self, key: &str, path: &str, body: Vec<u8>) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.base_url)).bearer_auth(key);
+        answer(request.header("content-type", "application/json").body(body)).await
     }
 
     /// Delivers a webhook as Meta would.

@@ -44,10 +44,14 @@ impl TestDatabase {
 
     /// A store over it, as one more process would have.
     pub(crate) async fn store(&self) -> Store {
+        self.store_at(Clock::Database).await
+    }
+
+    pub(crate) async fn store_at(&self, clock: Clock) -> Store {
         let connections = Connections { app: 4, projector: 1 };
         let own = Database::attach(self.options.clone(), connections);
         let master = MasterKey::from_hex(MASTER_KEY).unwrap();
-        Store::open(own.app, master, Clock::Database).await.unwrap()
+        Store::open(own.app, master, clock).await.unwrap()
     }
 }
 
