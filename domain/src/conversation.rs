@@ -1,13 +1,18 @@
 //! A conversation: what one contact (or group) and the organisation say to each other on one
 //! channel, in rounds from opening to closing that are counted as cycles.
 
+mod message;
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
-use crate::message::{Content, Delivery, DeliveryError, Kind, Pricing, Referral};
+use crate::message::Delivery;
+pub use message::{Author, Body, Message, Receipt};
 
 #[derive(Debug)]
 pub enum Command {
@@ -49,108 +54,6 @@ pub enum Command {
         into: Uuid,
         messages: Vec<Uuid>,
     },
-}
-
-/// One message as the provider carried it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Message {
-    pub message: Uuid,
-    pub channel: Uuid,
-    /// Who wrote it, or for what the organisation wrote, to whom.
-    pub contact: Uuid,
-    /// The round of the conversation; the aggregate sets it.
-    #[serde(default)]
-    pub cycle: u32,
-    pub kind: Kind,
-    /// The provider's time.
-    pub at: DateTime<Utc>,
-    /// A hash of line, provider id and content: orders messages of the same moment the same way,
-    /// whichever came first and wherever.
-    pub order: String,
-    pub body: Personal<Body>,
-    pub provider_id: Personal<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<Uuid>,
-    /// The message that a reaction, edit or revoke is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Uuid>,
-    /// Another content came under the same provider id before; both are kept.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub conflict: bool,
-    /// Came with a conversation that was merged into this one: it was counted there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub moved: bool,
-    /// Part of a history that the provider handed over: nothing new, so it opens nothing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub imported: bool,
-    /// The line that the provider named, where it is not the channel's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<String>,
-    pub author: Author,
-}
-
-impl Message {
-    /// Whether somebody should look at it, as opposed to a touch on another message.
-    pub fn is_news(&self) -> bool {
-        !self.imported && !self.is_touch()
-    }
-
-    /// The message that this one only changes.
-    pub fn touched(&self) -> Option<Uuid> {
-        self.target.filter(|_| self.is_touch())
-    }
-
-    fn is_touch(&self) -> bool {
-        matches!(self.kind, Kind::Reaction | Kind::Edit | Kind::Revoke)
-    }
-
-    /// What the newest of several is decided by, whichever came first.
-    pub fn order(&self) -> (DateTime<Utc>, &str) {
-        (self.at, &self.order)
-    }
-}
-
-/// What was said, and what it hangs on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Body {
-    pub content: Content,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub referral: Option<Referral>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<crate::message::Context>,
-}
-
-/// Who wrote a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Author {
-    Customer,
-    Human,
-    Bot,
-    Automation,
-    Campaign,
-}
-
-/// What the provider told about a message's way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Receipt {
-    pub message: Uuid,
-    pub channel: Uuid,
-    pub contact: Uuid,
-    /// The provider's time.
-    pub at: DateTime<Utc>,
-    pub provider_id: Personal<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<DeliveryError>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pricing: Option<Pricing>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<String>,
-    /// Came with a conversation that was merged into this one.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub moved: bool,
-    /// The provider's JSON, whole.
-    pub raw: Personal<String>,
 }
 
 /// Where a conversation stands.
@@ -461,161 +364,5 @@ impl Conversation {
             return Err(Error::InvalidNote);
         }
         Ok(vec![Event::NoteAdded { note, cycle: self.cycle, at, body }])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::aggregate::decide_after;
-
-    #[test]
-    fn a_closed_conversation_reopens_when_the_customer_writes() {
-        let history = [opened(), resolved()];
-        assert_eq!(
-            decide_after::<Conversation>(&history, Command::Receive(message(0))),
-            Ok(vec![
-                Event::Reopened { cycle: 2, by_customer: true },
-                Event::MessageReceived(message(2))
-            ])
-        );
-    }
-
-    #[test]
-    fn an_imported_history_reopens_nothing() {
-        let old = Message { imported: true, ..message(0) };
-        assert_eq!(
-            decide_after::<Conversation>(&[opened(), resolved()], Command::Receive(old.clone())),
-            Ok(vec![Event::MessageReceived(Message { cycle: 1, ..old })])
-        );
-    }
-
-    #[test]
-    fn a_closed_conversation_cannot_be_assigned() {
-        assert_eq!(
-            decide_after::<Conversation>(&[opened(), resolved()], assign(AGENT)),
-            Err(Error::NotOpen)
-        );
-    }
-
-    #[test]
-    fn assigning_names_who_had_it_before() {
-        let other = Uuid::from_u128(12);
-        assert_eq!(
-            decide_after::<Conversation>(&[opened(), assigned()], assign(other)),
-            Ok(vec![Event::Assigned {
-                agent: other,
-                previous: Some(AGENT),
-                cycle: 1,
-                from: State::HumanHandling
-            }])
-        );
-        assert_eq!(
-            decide_after::<Conversation>(&[opened(), assigned()], assign(AGENT)),
-            Ok(vec![])
-        );
-    }
-
-    #[test]
-    fn a_reopened_conversation_is_with_the_agent_who_had_it() {
-        let history = [opened(), assigned(), resolved(), reopened(2)];
-        assert_eq!(
-            decide_after::<Conversation>(&history, Command::Unassign),
-            Ok(vec![Event::Unassigned { agent: AGENT, cycle: 2, from: State::HumanHandling }])
-        );
-    }
-
-    #[test]
-    fn reading_what_is_read_is_no_news() {
-        let unread = [opened(), Event::MessageReceived(message(1))];
-        assert_eq!(decide_after::<Conversation>(&[opened()], Command::MarkRead), Ok(vec![]));
-        assert_eq!(
-            decide_after::<Conversation>(&unread, Command::MarkRead),
-            Ok(vec![Event::MarkedRead { cycle: 1 }])
-        );
-    }
-
-    #[test]
-    fn an_empty_note_is_refused() {
-        let note = |text: &str| Command::Note {
-            note: Uuid::from_u128(3),
-            body: Personal::content(CONTACT, text.to_owned()),
-        };
-        assert_eq!(decide_after::<Conversation>(&[opened()], note("  ")), Err(Error::InvalidNote));
-        assert_eq!(
-            decide_after::<Conversation>(&[opened()], note(&"x".repeat(4097))),
-            Err(Error::InvalidNote)
-        );
-    }
-
-    #[test]
-    fn what_was_said_elsewhere_is_said_here_and_who_had_it_there_is_not() {
-        let received = Event::MessageReceived(message(7));
-        let said = vec![opened(), received, assigned(), resolved()];
-        assert_eq!(
-            decide_after::<Conversation>(&[opened()], Command::Adopt { said }),
-            Ok(vec![Event::MessageReceived(Message { moved: true, ..message(1) })])
-        );
-    }
-
-    #[test]
-    fn a_merged_conversation_leaves_everything_to_the_other() {
-        let other = Uuid::from_u128(13);
-        let merged = Event::Merged { into: other, messages: vec![] };
-        assert_eq!(
-            decide_after::<Conversation>(&[opened(), merged], Command::Resolve),
-            Err(Error::Merged { into: other })
-        );
-    }
-
-    #[test]
-    fn nothing_happens_in_a_conversation_that_is_not() {
-        assert_eq!(decide_after::<Conversation>(&[], Command::Resolve), Err(Error::NotFound));
-    }
-
-    const AGENT: Uuid = Uuid::from_u128(11);
-    const CONTACT: Uuid = Uuid::from_u128(5);
-
-    fn opened() -> Event {
-        let channel = Uuid::from_u128(4);
-        Event::Opened { channel, contact: CONTACT, group: None, cycle: 1 }
-    }
-
-    fn assigned() -> Event {
-        Event::Assigned { agent: AGENT, previous: None, cycle: 1, from: State::Open }
-    }
-
-    fn resolved() -> Event {
-        Event::Resolved { agent: None, contact: CONTACT, cycle: 1, from: State::Open }
-    }
-
-    fn reopened(cycle: u32) -> Event {
-        Event::Reopened { cycle, by_customer: false }
-    }
-
-    fn assign(agent: Uuid) -> Command {
-        Command::Assign { agent }
-    }
-
-    fn message(cycle: u32) -> Message {
-        let content = Content::Text { body: "Hello".into(), preview_url: None };
-        Message {
-            message: Uuid::from_u128(6),
-            channel: Uuid::from_u128(4),
-            contact: CONTACT,
-            cycle,
-            kind: Kind::Text,
-            at: DateTime::UNIX_EPOCH,
-            order: "00".into(),
-            body: Personal::content(CONTACT, Body { content, referral: None, context: None }),
-            provider_id: Personal::provider(CONTACT, "wamid.A".into()),
-            reply_to: None,
-            target: None,
-            conflict: false,
-            moved: false,
-            imported: false,
-            line: None,
-            author: Author::Customer,
-        }
     }
 }

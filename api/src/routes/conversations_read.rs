@@ -118,7 +118,8 @@ struct Message {
     edited: Option<Edited>,
     reactions: Vec<Reaction>,
     revoked_at: Option<DateTime<Utc>>,
-    /// Other contents that came under the same provider id.
+    /// Whether other contents came under the same provider id, and which.
+    conflict: bool,
     conflicts: Vec<Conflict>,
     imported: bool,
     delivery: Option<Delivery>,
@@ -187,6 +188,7 @@ fn item(row: Row, values: &Values) -> Item {
         cycle: row.cycle,
         reply_to: row.reply_to,
         revoked_at: row.revoked_at,
+        conflict: !row.conflicts.is_empty(),
         conflicts: row.conflicts.iter().map(|version| conflict(version, values)).collect(),
         imported: row.imported,
         recorded_at: row.recorded_at,
