@@ -29,11 +29,14 @@ pub struct Principal {
     pub role: Role,
 }
 
+/// What a check found, and when.
+type Checked = (Option<Principal>, Instant);
+
 /// Checks keys, remembering what it found for a moment.
 #[derive(Clone)]
 pub struct Access {
     commands: Commands,
-    checked: Arc<Cache<[u8; 32], (Option<Principal>, Instant)>>,
+    checked: Arc<Cache<[u8; 32], Checked>>,
 }
 
 impl Access {

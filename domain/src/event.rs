@@ -14,6 +14,7 @@ use crate::user::{self, User};
 /// The version that new events are written in.
 pub const VERSION: &str = "1";
 
+#[expect(clippy::large_enum_variant, reason = "most events are of the largest kind")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     ApiKey(api_key::Event),

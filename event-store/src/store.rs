@@ -226,7 +226,7 @@ impl Store {
 
     /// The outcome kept under an idempotency key: fingerprint, position, status, answer.
     pub async fn outcome(&self, tenant: Uuid, key: &[u8]) -> Result<Option<Outcome>, Error> {
-        let row: Option<(Vec<u8>, i64, i32, Option<Vec<u8>>)> = sqlx::query_as(
+        let outcome: Option<Outcome> = sqlx::query_as(
             "select fingerprint, position, status, response from idempotency_keys
               where tenant_id = $1 and key = $2",
         )
@@ -234,14 +234,11 @@ impl Store {
         .bind(key)
         .fetch_optional(&self.pool)
         .await?;
-        let Some((fingerprint, position, status, response)) = row else { return Ok(None) };
-        let response = match response {
-            Some(wrapped) => {
-                Some(self.codec.keyring.master.unwrap(&wrapped, &answer_of(tenant, key))?)
-            }
-            None => None,
-        };
-        Ok(Some(Outcome { fingerprint, position, status, response }))
+        let Some(mut outcome) = outcome else { return Ok(None) };
+        if let Some(wrapped) = &mut outcome.response {
+            *wrapped = self.codec.keyring.master.unwrap(wrapped, &answer_of(tenant, key))?;
+        }
+        Ok(Some(outcome))
     }
 
     /// Encrypts an answer that an idempotency record keeps.
@@ -284,7 +281,7 @@ impl Store {
 }
 
 /// What is kept under an idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Outcome {
     pub fingerprint: Vec<u8>,
     pub position: i64,

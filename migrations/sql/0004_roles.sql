@@ -10,6 +10,10 @@ begin
       exception when duplicate_object or unique_violation then null;
       end;
     end if;
+    -- Who migrates also opens the pools that work under these roles.
+    if not pg_has_role(current_user, name, 'MEMBER') then
+      execute format('grant %I to %I', name, current_user);
+    end if;
   end loop;
 end $$;
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::generation::{self, Generation};
+use crate::recorded::meaning;
 use crate::working_set::{Fault, WorkingSet};
 use crate::{Error, MODELS, Model, Recorded, rebuild};
 
@@ -204,10 +205,13 @@ impl Feeder {
 }
 
 /// A decoded event, or the stored one with the reason why it can't be.
-pub(crate) type Decoded = Result<Recorded, (log::Recorded, String)>;
+pub(crate) type Decoded = Result<Recorded, Box<(log::Recorded, String)>>;
 
 pub(crate) fn decode(stored: log::Recorded) -> Decoded {
-    Recorded::decode(stored.clone()).map_err(|error| (stored, error.to_string()))
+    match meaning(&stored) {
+        Ok(event) => Ok(Recorded { stored, event }),
+        Err(error) => Err(Box::new((stored, error.to_string()))),
+    }
 }
 
 impl Feed {
@@ -298,11 +302,11 @@ pub(crate) fn fold_or_stop(
 ) {
     let stored = match event {
         Ok(recorded) => &recorded.stored,
-        Err((stored, _)) => stored,
+        Err(undecodable) => &undecodable.0,
     };
     let stream = format!("{}/{}", stored.aggregate_type, stored.aggregate_id);
     let faults = match event {
-        Err((_, reason)) => vec![Fault { key: stream, reason: reason.clone() }],
+        Err(undecodable) => vec![Fault { key: stream, reason: undecodable.1.clone() }],
         Ok(recorded) if !stopped.is_empty() && stopped.contains(&stream) => {
             let touches = !rows.keys(recorded).is_empty();
             touches.then(|| Fault::waiting(stream)).into_iter().collect()

@@ -13,12 +13,7 @@ pub struct Recorded {
 
 impl Recorded {
     pub fn decode(stored: event_store::Recorded) -> Result<Recorded, Undecodable> {
-        let event = Event::decode(
-            &stored.aggregate_type,
-            &stored.event_type,
-            &stored.event_version,
-            &stored.payload,
-        )?;
+        let event = meaning(&stored)?;
         Ok(Recorded { stored, event })
     }
 
@@ -26,4 +21,14 @@ impl Recorded {
     pub fn stream(&self) -> Uuid {
         self.stored.aggregate_id.parse().unwrap_or_default()
     }
+}
+
+/// What a stored event says.
+pub(crate) fn meaning(stored: &event_store::Recorded) -> Result<Event, Undecodable> {
+    Event::decode(
+        &stored.aggregate_type,
+        &stored.event_type,
+        &stored.event_version,
+        &stored.payload,
+    )
 }

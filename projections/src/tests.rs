@@ -58,7 +58,7 @@ fn a_row_has_the_columns_that_are_declared() {
 #[test]
 fn the_source_of_a_row_covers_the_events_that_touch_it() {
     for event in golden_log() {
-        for model in MODELS.iter().copied() {
+        for model in MODELS {
             for key in model.working_set().keys(&event) {
                 let key: Value = serde_json::from_str(&key).unwrap();
                 let second = &key[model.key()[1].name];

@@ -7,4 +7,4 @@ mod database;
 #[allow(unused_imports)]
 pub(crate) use app::{APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN};
 pub(crate) use customers::{ANA, BEN, at, customer, line, text};
-pub(crate) use database::{MASTER_KEY, TestDatabase};
+pub(crate) use database::TestDatabase;
