@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod kinds;
+mod people;
 mod rounds;
 
 use serde_json::{Value, json};
