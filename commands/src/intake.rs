@@ -40,6 +40,7 @@ pub async fn receive(
 ) -> Result<Received, Error> {
     let mut meta = Meta::new(route.tenant, Actor::Channel(route.channel));
     meta.correlation_id = correlation_id;
+    let _turn = commands.turn(first_party(commands.store(), route, notifications)).await;
     let outcome = commands
         .transact(&meta, async |work: &mut Work| {
             let known = Known::gather(commands.store(), route, notifications).await?;
@@ -56,6 +57,19 @@ pub async fn receive(
         events: outcome.events,
         position: outcome.position,
     })
+}
+
+/// Webhooks about the same customer take turns instead of racing for the conversation.
+fn first_party(store: &Store, route: &Route, notifications: &[Notification]) -> Uuid {
+    let party = notifications.iter().find_map(|told| match &told.update {
+        Update::Message(message) | Update::Echo(message) => Some(&message.party),
+        Update::Status(status) => Some(&status.recipient),
+        _ => None,
+    });
+    let name = party.and_then(|party| party.wa_id.as_ref().or(party.user_id.as_ref()));
+    let name = name.map_or("", String::as_str);
+    let hash = store.lookup(route.tenant, &[b"turn", name.as_bytes()]);
+    Uuid::from_slice(&hash[..16]).unwrap_or_default()
 }
 
 struct Intake<'i, 'w> {

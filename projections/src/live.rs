@@ -42,25 +42,38 @@ pub async fn run(database: Database, store: Store, mut stop: watch::Receiver<boo
 }
 
 /// Makes sure that each read model has a live generation or is being built. A new database begins
-/// with empty live ones; where there is history, models without one are built in the background.
+/// with empty live ones; where there is history, models without one are built in the background,
+/// one after the other.
 pub async fn prepare(database: &Database, store: &Store) -> Result<(), Error> {
+    let mut missing = vec![];
     for model in MODELS.iter().copied() {
         if generation::live(&database.owner, model).await?.is_some() {
             continue;
         }
         if log::head(&database.owner).await? == 0 {
             generation::create(&database.owner, model, "live").await?;
-            continue;
+        } else {
+            missing.push(model);
         }
-        let (database, store) = (database.clone(), store.clone());
-        tokio::spawn(async move {
-            let built = rebuild::rebuild(&database, store.pool(), model, &|_| {}).await;
-            if let Err(error) = built {
-                tracing::error!(model = model.name(), %error, "A read model could not be built");
-            }
-        });
+    }
+    if !missing.is_empty() {
+        tokio::spawn(build(database.clone(), store.clone(), missing));
     }
     Ok(())
+}
+
+/// Builds what is missing, however often that takes: an operator's tool may be building the same.
+async fn build(database: Database, store: Store, mut missing: Vec<&'static dyn Model>) {
+    while let Some(model) = missing.pop() {
+        tracing::info!(model = model.name(), "Building a read model");
+        let built = rebuild::rebuild(&database, store.pool(), model, &|_| {}).await;
+        let Err(error) = built else { continue };
+        tracing::warn!(model = model.name(), %error, "A read model could not be built yet");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if !matches!(generation::live(&database.owner, model).await, Ok(Some(_))) {
+            missing.insert(0, model);
+        }
+    }
 }
 
 struct Feed {
@@ -193,6 +206,8 @@ impl Feeder {
         tx.commit().await?;
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
             feed.generation.position = last;
+            metrics::gauge!("verbatim_read_model_position", "model" => feed.model.name())
+                .set(last as f64);
             if feed.rows.len() > KEPT_ROWS {
                 feed.rows.clear();
             }

@@ -79,15 +79,11 @@ async fn every_message_is_counted_once_in_every_step() {
     app.settle().await;
     for step in ["15m", "1h", "1d", "1w", "1mo"] {
         for timezone in ["UTC", "Africa/Nairobi", "Asia/Kathmandu", "America/St_Johns"] {
-            let span = "from=2026-02-28T00:00:00Z&to=2026-03-08T00:00:00Z";
-            let mut total = totals(&app, &organization, step, timezone, span).await;
             let now = app.store.clock().now();
-            let from = (now - chrono::TimeDelta::days(2)).format("%FT%TZ");
+            let from = (now - chrono::TimeDelta::days(1)).format("%FT%TZ");
             let to = (now + chrono::TimeDelta::hours(1)).format("%FT%TZ");
             let span = format!("from={from}&to={to}");
-            let recent = totals(&app, &organization, step, timezone, &span).await;
-            // Counted by when they were written, or by when they came.
-            total = total.max(recent);
+            let total = totals(&app, &organization, step, timezone, &span).await;
             assert_eq!(total, [10, 4, 11, 3], "{step} in {timezone}");
         }
     }

@@ -67,8 +67,7 @@ async fn every_real_payload_is_taken_in_whole() {
     for event in recorded(&app, before).await {
         *events.entry(event).or_insert(0) += 1;
     }
-    println!("{} files, {} items became:", fixtures.len(), items.values().sum::<usize>());
-    events.iter().for_each(|(event, count)| println!("{count:5} {event}"));
+    report(fixtures.len(), items.values().sum(), &events);
     let people =
         ["contact.", "conversation.Opened", "conversation.Merged", "conversation.ContactReplaced"];
     let told: usize = events
@@ -105,6 +104,14 @@ async fn the_order_in_which_webhooks_arrive_changes_nothing() {
             assert!(row == twin, "{part}:\n{row:#}\n{twin:#}");
         }
     }
+}
+
+/// What became of the files, for whoever asks by `VERBATIM_FIXTURES_REPORT`.
+fn report(files: usize, items: usize, events: &BTreeMap<String, usize>) {
+    let Some(file) = std::env::var_os("VERBATIM_FIXTURES_REPORT") else { return };
+    let mut text = format!("{files} files told {items} things; the events are:\n");
+    events.iter().for_each(|(event, count)| text += &format!("{count:5} {event}\n"));
+    std::fs::write(file, text).unwrap();
 }
 
 /// How many things each body tells, told apart by the list they stand in.

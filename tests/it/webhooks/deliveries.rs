@@ -53,6 +53,19 @@ async fn twins_delivered_at_the_same_moment_are_one_message() {
 }
 
 #[tokio::test]
+async fn forty_messages_of_one_customer_at_the_same_moment_are_all_taken() {
+    let app = App::start().await;
+    let organization = app.organization("Baraka").await;
+    let ids: Vec<String> = (0..40).map(|n| format!("wamid.{n}")).collect();
+    let ana = ANA;
+    let say = ids.iter().map(|id| app.say(&organization, &ana, id, 0, id));
+    futures_util::future::join_all(say).await;
+    let conversation = app.conversation(&organization, &ANA).await;
+    assert_eq!(app.messages(&organization, &conversation).await.len(), 40);
+    app.assert_verified().await;
+}
+
+#[tokio::test]
 async fn the_same_id_with_another_content_is_kept_and_marked() {
     let app = App::start().await;
     let organization = app.organization("Baraka").await;

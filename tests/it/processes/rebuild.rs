@@ -1,0 +1,113 @@
+//! `replay-tool` on a log that is long enough to be interrupted in.
+
+use std::io::BufRead;
+use std::process::{Command, Stdio};
+
+use event_store::embedded::{Embedded, Settings};
+use serde_json::Value;
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+
+use super::{assert_verifies, demo, status};
+use crate::support::{Scratch, ended};
+
+/// More than a rebuild folds before it writes down how far it is.
+const EVENTS: i64 = 130_000;
+
+/// A contact is blocked and unblocked, over and over.
+async fn lengthen(log: &mut PgConnection) {
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version,
+             payload, metadata, position, tenant_id, event_id, actor, correlation_id, recorded_at)
+         select 'contact', contact.aggregate_id, contact.sequence + n, event, '1',
+                to_json(event), '{}', head.position + n, contact.tenant_id, gen_random_uuid(),
+                'system', gen_random_uuid(), head.recorded_at
+           from (select * from events where aggregate_type = 'contact'
+                  order by aggregate_id, sequence desc limit 1) contact,
+                (select * from events order by position desc limit 1) head,
+                generate_series(1, $1) n,
+                lateral (select case n % 2 when 1 then 'Blocked' else 'Unblocked' end) e(event)",
+    )
+    .bind(EVENTS)
+    .execute(log)
+    .await
+    .unwrap();
+}
+
+fn rebuild(scratch: &Scratch) -> Command {
+    let mut command = scratch.program("replay-tool");
+    command.args(["rebuild", "--all", "--json"]).stdout(Stdio::piped());
+    command
+}
+
+/// A rebuild that is killed when it has written down for the first time how far it is.
+async fn killed_rebuild(scratch: &Scratch, log: &mut PgConnection) {
+    let mut child = rebuild(scratch).spawn().unwrap();
+    let written = "select exists (select from rebuild_progress join generations
+         using (model, generation) where state = 'building' and rebuild_progress.position > 0)";
+    while !sqlx::query_scalar::<_, bool>(written).fetch_one(&mut *log).await.unwrap() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// What a rebuild that runs to its end tells, line by line.
+fn told(scratch: &Scratch) -> Vec<Value> {
+    let output = ended(rebuild(scratch));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_killed_rebuild_goes_on_where_it_was_and_a_wrong_column_is_found() {
+    let scratch = Scratch::new();
+    assert!(demo(&scratch).stop().success());
+    let settings = Settings { dir: scratch.0.clone(), durable: true };
+    let embedded = Embedded::start(&settings).await.unwrap();
+    let mut log = embedded.options().connect().await.unwrap();
+    lengthen(&mut log).await;
+
+    killed_rebuild(&scratch, &mut log).await;
+    let interrupted = status(&scratch);
+    let (head, models) = (interrupted["head"].as_i64().unwrap(), &interrupted["read_models"]);
+    let models = models.as_array().unwrap();
+    let building = models.iter().find(|model| !model["building"].is_null()).unwrap();
+    let reached = building["building"].as_i64().unwrap();
+    assert!(reached > 0 && building["lag"].as_i64().unwrap() >= EVENTS, "the old one is live yet");
+
+    let told = told(&scratch);
+    let done: Vec<&Value> = told.iter().filter(|line| !line["done"].is_null()).collect();
+    assert_eq!(done.len(), models.len());
+    for line in &done {
+        let resumed = line["done"] == building["model"];
+        let from = if resumed { reached } else { 0 };
+        assert_eq!(line["events"], head - from, "{line}");
+        assert_eq!(line["position"], head);
+    }
+    for line in told.iter().filter(|line| line["building"] == building["model"]) {
+        assert!(line["position"].as_i64().unwrap() > reached, "{line}");
+    }
+    assert_verifies(&scratch);
+    one_column_is_found(&scratch, &mut log).await;
+    log.close().await.unwrap();
+    embedded.stop().await.unwrap();
+}
+
+async fn one_column_is_found(scratch: &Scratch, log: &mut PgConnection) {
+    let status = status(scratch);
+    let models = status["read_models"].as_array().unwrap();
+    let inbox = models.iter().find(|model| model["model"] == "inbox").unwrap();
+    let table = format!("read_data.inbox_g{}", inbox["generation"]);
+    let some = format!("select conversation_id::text from {table} order by 1 limit 1");
+    let key: String = sqlx::query_scalar(&some).fetch_one(&mut *log).await.unwrap();
+    let alter = format!("update {table} set unread = unread + 1 where conversation_id = '{key}'");
+    log.execute(alter.as_str()).await.unwrap();
+    let mut verify = scratch.program("replay-tool");
+    verify.arg("verify");
+    let output = ended(verify);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for named in ["inbox", &key, "column unread"] {
+        assert!(said.contains(named), "{said} does not name {named}");
+    }
+}
