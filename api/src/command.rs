@@ -79,7 +79,7 @@ impl Command {
         }
     }
 
-    async fn answer<A: Noun>(&self, work: &mut Work<'_>) -> Result<Answer, Error> {
+    pub(crate) async fn answer<A: Noun>(&self, work: &mut Work<'_>) -> Result<Answer, Error> {
         let told = work.get::<A>(self.id).await?.told();
         let version = work.version::<A>(self.id);
         let mut data = Map::from_iter([

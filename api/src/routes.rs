@@ -8,6 +8,7 @@ mod conversations;
 mod conversations_read;
 mod health;
 mod inbox;
+mod messages;
 mod webhooks;
 
 use actix_web::web::ServiceConfig;
@@ -20,5 +21,6 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .configure(conversations_read::routes)
         .configure(health::routes)
         .configure(inbox::routes)
+        .configure(messages::routes)
         .configure(webhooks::routes);
 }

@@ -1,7 +1,9 @@
 //! Why a command did not happen. A refusal is the business saying no; a failure is the machinery
 //! breaking. They never mix.
 
-use domain::{api_key, channel, contact, conversation, organization, user};
+use std::convert::Infallible;
+
+use domain::{api_key, channel, contact, conversation, organization, ticket, user};
 
 /// The business says no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +19,8 @@ pub enum Refusal {
     #[error(transparent)]
     Organization(#[from] organization::Error),
     #[error(transparent)]
+    Ticket(#[from] ticket::Error),
+    #[error(transparent)]
     User(#[from] user::Error),
     /// Also what belongs to another organisation.
     #[error("there is no such thing")]
@@ -25,6 +29,13 @@ pub enum Refusal {
     Taken { scope: String, owner: String },
     #[error("it stands at version {actual}, not {expected}")]
     Version { expected: i64, actual: i64 },
+}
+
+/// Of an aggregate that refuses nothing.
+impl From<Infallible> for Refusal {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -74,4 +85,4 @@ macro_rules! refusals {
     )* };
 }
 
-refusals!(api_key, channel, contact, conversation, organization, user);
+refusals!(api_key, channel, contact, conversation, organization, ticket, user);

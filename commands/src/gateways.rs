@@ -1,3 +1,5 @@
 //! What enters and leaves the building: one module per provider.
 
+pub mod http;
+pub mod pawapay;
 pub mod whatsapp;

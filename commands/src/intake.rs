@@ -15,7 +15,7 @@ use domain::Actor;
 use event_store::Store;
 use uuid::Uuid;
 
-use crate::gateways::whatsapp::webhook::{Notification, Update};
+use crate::gateways::whatsapp::webhook::{Notification, Party, Update};
 use crate::{Commands, Error, Meta, Work};
 
 use known::Known;
@@ -57,6 +57,21 @@ pub async fn receive(
         events: outcome.events,
         position: outcome.position,
     })
+}
+
+/// The contact that a party is, and the conversation with them on a channel; registered and opened
+/// now where they are new.
+pub async fn conversation_with(
+    work: &mut Work<'_>,
+    route: &Route,
+    party: &Party,
+) -> Result<Option<(Uuid, Uuid)>, Error> {
+    let now = work.commands().store().clock().now();
+    let known = Known::of_party(work.commands().store(), route, party).await?;
+    let mut intake = Intake { work, route, known, duplicates: 0 };
+    let Some(contact) = intake.contact(party, now).await? else { return Ok(None) };
+    let conversation = intake.conversation(contact, None).await?;
+    Ok(Some((contact, conversation)))
 }
 
 /// Webhooks about the same customer take turns instead of racing for the conversation.

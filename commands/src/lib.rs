@@ -1,9 +1,11 @@
 //! Takes decisions and records them: the only crate that changes anything.
 
 pub mod access;
+pub mod effects;
 pub mod error;
 pub mod gateways;
 pub mod intake;
+pub mod policies;
 pub mod setup;
 pub mod sourced;
 pub mod work;

@@ -19,6 +19,7 @@ pub struct NewChannel {
     pub display_phone_number: Option<String>,
     pub app_secret: String,
     pub verify_token: String,
+    pub access_token: Option<String>,
     pub when_closed: WhenClosed,
 }
 
@@ -51,6 +52,10 @@ pub async fn connect_channel(
     let id = Uuid::now_v7();
     let app_secret = keep(commands, tenant, "app_secret", &new.app_secret).await?;
     let verify_token = keep(commands, tenant, "verify_token", &new.verify_token).await?;
+    let access_token = match &new.access_token {
+        Some(token) => Some(keep(commands, tenant, "access_token", token).await?),
+        None => None,
+    };
     let connect = || {
         channel::Command::Connect(Connected {
             provider: Provider::Whatsapp,
@@ -60,6 +65,7 @@ pub async fn connect_channel(
             display_phone_number: new.display_phone_number.clone(),
             app_secret: app_secret.clone(),
             verify_token: verify_token.clone(),
+            access_token: access_token.clone(),
             when_closed: new.when_closed,
         })
     };

@@ -43,6 +43,9 @@ pub struct Connected {
     pub display_phone_number: Option<String>,
     pub app_secret: SecretRef,
     pub verify_token: SecretRef,
+    /// With which we call the provider; without it nothing can be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<SecretRef>,
     #[serde(default)]
     pub when_closed: WhenClosed,
 }

@@ -5,14 +5,16 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
-use crate::message::Delivery;
-pub use message::{Author, Body, Message, Receipt};
+use crate::message::{Delivery, Kind};
+pub use message::{Author, Body, Draft, Message, Outgoing, Receipt};
 
 #[derive(Debug)]
 pub enum Command {
@@ -29,6 +31,21 @@ pub enum Command {
     Report {
         delivery: Delivery,
         receipt: Receipt,
+    },
+    /// Write to the customer; a policy hands it to the provider.
+    Send(Draft),
+    /// It can't be known whether the provider took the message.
+    LoseSight {
+        message: Uuid,
+        reason: String,
+    },
+    /// Try a failed message again.
+    Retry {
+        message: Uuid,
+    },
+    /// Give a failed message up, or one that nothing was heard of.
+    Discard {
+        message: Uuid,
     },
     Note {
         note: Uuid,
@@ -88,6 +105,26 @@ impl State {
     }
 }
 
+impl State {
+    /// Where a conversation stands after an event, given whether somebody has it then.
+    pub fn after(self, event: &Event, assigned: bool) -> State {
+        let handled = if assigned { State::HumanHandling } else { State::Open };
+        match event {
+            Event::Assigned { .. } => State::HumanHandling,
+            Event::Unassigned { .. } => State::Open,
+            Event::Resolved { .. } => State::Closed,
+            Event::Reopened { .. } => handled,
+            Event::MessageQueued(message) if message.is_news() => State::WaitingForCustomer,
+            Event::MessageReceived(message)
+                if self == State::WaitingForCustomer && message.is_news() =>
+            {
+                handled
+            }
+            _ => self,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     Opened {
@@ -98,11 +135,27 @@ pub enum Event {
     },
     MessageReceived(Message),
     MessageEchoed(Message),
+    MessageQueued(Outgoing),
+    /// The provider took the message.
     Dispatched(Receipt),
     Delivered(Receipt),
     Read(Receipt),
     Played(Receipt),
     Failed(Receipt),
+    /// Whether the provider took the message is not known.
+    Unknown {
+        message: Uuid,
+        cycle: u32,
+        reason: String,
+    },
+    MessageRetried {
+        message: Uuid,
+        cycle: u32,
+    },
+    MessageDiscarded {
+        message: Uuid,
+        cycle: u32,
+    },
     NoteAdded {
         note: Uuid,
         cycle: u32,
@@ -158,6 +211,10 @@ impl Event {
             | Event::Read(receipt)
             | Event::Played(receipt)
             | Event::Failed(receipt) => vec![receipt.message],
+            Event::MessageQueued(message) => vec![message.touched().unwrap_or(message.message)],
+            Event::Unknown { message, .. }
+            | Event::MessageRetried { message, .. }
+            | Event::MessageDiscarded { message, .. } => vec![*message],
             Event::NoteAdded { note, .. } => vec![*note],
             Event::Merged { messages, .. } => messages.clone(),
             Event::Opened { .. }
@@ -179,11 +236,37 @@ pub enum Error {
     NotFound,
     #[error("the conversation is closed; reopen it first")]
     NotOpen,
+    #[error(
+        "the customer last wrote more than 24 hours ago: the window closed at {closed_at}; \
+         until they write again, only a template may be sent"
+    )]
+    WindowClosed { closed_at: DateTime<Utc> },
+    #[error("the customer has never written here: only a template may be sent")]
+    WindowNeverOpen,
+    #[error("there is no such message, or it needs no decision")]
+    NoSuchMessage,
+    #[error(
+        "it is not known whether the provider took the message; sending it again could send it \
+         twice: discard it, or wait for news"
+    )]
+    Uncertain,
     #[error("a note has 1 to 4096 characters")]
     InvalidNote,
     #[error("the conversation was merged into {into}; use that one")]
     Merged { into: Uuid },
 }
+
+/// Where a message of ours stands before the provider has taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Queued,
+    Unknown,
+    Failed,
+}
+
+/// How long after the customer's last message anything may be sent (Meta's customer service
+/// window).
+pub const WINDOW: TimeDelta = TimeDelta::hours(24);
 
 #[derive(Clone, Debug, Default)]
 pub struct Conversation {
@@ -195,6 +278,8 @@ pub struct Conversation {
     pub unread: u32,
     /// The newest of the customer's messages, by the provider's time.
     pub last_inbound_at: DateTime<Utc>,
+    /// Messages of ours that are not on their way.
+    pub outgoing: BTreeMap<Uuid, Standing>,
     pub merged_into: Option<Uuid>,
 }
 
@@ -223,6 +308,27 @@ impl Aggregate for Conversation {
                 Ok(vec![Event::MessageEchoed(Message { cycle: self.cycle, ..message })])
             }
             Command::Report { delivery, receipt } => Ok(vec![reported(delivery, receipt)]),
+            Command::Send(draft) => self.send(draft, context.now),
+            Command::LoseSight { message, reason } => match self.outgoing.get(&message) {
+                Some(Standing::Queued) => {
+                    Ok(vec![Event::Unknown { message, cycle: self.cycle, reason }])
+                }
+                _ => Ok(vec![]),
+            },
+            Command::Retry { message } => match self.outgoing.get(&message) {
+                Some(Standing::Failed) => {
+                    Ok(vec![Event::MessageRetried { message, cycle: self.cycle }])
+                }
+                Some(Standing::Unknown) => Err(Error::Uncertain),
+                Some(Standing::Queued) => Ok(vec![]),
+                None => Err(Error::NoSuchMessage),
+            },
+            Command::Discard { message } => match self.outgoing.get(&message) {
+                Some(Standing::Failed | Standing::Unknown) => {
+                    Ok(vec![Event::MessageDiscarded { message, cycle: self.cycle }])
+                }
+                Some(Standing::Queued) | None => Err(Error::NoSuchMessage),
+            },
             Command::Note { note, body } => self.note(note, context.now, body),
             Command::MarkRead if self.unread == 0 => Ok(vec![]),
             Command::MarkRead => Ok(vec![Event::MarkedRead { cycle: self.cycle }]),
@@ -273,35 +379,32 @@ impl Aggregate for Conversation {
                 self.unread += u32::from(message.is_news());
                 self.last_inbound_at = self.last_inbound_at.max(message.at);
             }
+            Event::MessageQueued(message) => {
+                self.outgoing.insert(message.message, Standing::Queued);
+            }
+            Event::Dispatched(receipt)
+            | Event::Delivered(receipt)
+            | Event::Read(receipt)
+            | Event::Played(receipt) => {
+                self.outgoing.remove(&receipt.message);
+            }
+            Event::Failed(receipt) => self.stand(receipt.message, Standing::Failed),
+            Event::Unknown { message, .. } => self.stand(*message, Standing::Unknown),
+            Event::MessageRetried { message, .. } => self.stand(*message, Standing::Queued),
+            Event::MessageDiscarded { message, .. } => {
+                self.outgoing.remove(message);
+            }
             Event::MarkedRead { .. } => self.unread = 0,
-            Event::Assigned { agent, .. } => {
-                self.assignee = Some(*agent);
-                self.state = State::HumanHandling;
-            }
-            Event::Unassigned { .. } => {
-                self.assignee = None;
-                self.state = State::Open;
-            }
-            Event::Resolved { .. } => self.state = State::Closed,
-            Event::Reopened { cycle, .. } => {
-                self.cycle = *cycle;
-                self.state = match self.assignee {
-                    Some(_) => State::HumanHandling,
-                    None => State::Open,
-                };
-            }
+            Event::Assigned { agent, .. } => self.assignee = Some(*agent),
+            Event::Unassigned { .. } => self.assignee = None,
+            Event::Reopened { cycle, .. } => self.cycle = *cycle,
             Event::ContactReplaced { contact, .. } => {
                 self.between = self.between.map(|(channel, _)| (channel, *contact));
             }
             Event::Merged { into, .. } => self.merged_into = Some(*into),
-            Event::MessageEchoed(_)
-            | Event::Dispatched(_)
-            | Event::Delivered(_)
-            | Event::Read(_)
-            | Event::Played(_)
-            | Event::Failed(_)
-            | Event::NoteAdded { .. } => {}
+            Event::MessageEchoed(_) | Event::NoteAdded { .. } | Event::Resolved { .. } => {}
         }
+        self.state = self.state.after(event, self.assignee.is_some());
     }
 }
 
@@ -342,6 +445,12 @@ impl Conversation {
             Event::Played(told) => Event::Played(receipt(told)),
             Event::Failed(told) => Event::Failed(receipt(told)),
             Event::NoteAdded { note, at, body, .. } => Event::NoteAdded { note, cycle, at, body },
+            Event::MessageQueued(said) => {
+                Event::MessageQueued(Outgoing { contact, cycle, moved: true, ..said })
+            }
+            Event::Unknown { message, reason, .. } => Event::Unknown { message, cycle, reason },
+            Event::MessageRetried { message, .. } => Event::MessageRetried { message, cycle },
+            Event::MessageDiscarded { message, .. } => Event::MessageDiscarded { message, cycle },
             Event::Opened { .. }
             | Event::Assigned { .. }
             | Event::Unassigned { .. }
@@ -351,6 +460,30 @@ impl Conversation {
             | Event::ContactReplaced { .. }
             | Event::Merged { .. } => return None,
         })
+    }
+
+    /// Changes where a message of ours stands, if we know it as ours.
+    fn stand(&mut self, message: Uuid, standing: Standing) {
+        self.outgoing.entry(message).and_modify(|old| *old = standing);
+    }
+
+    fn send(&self, draft: Draft, now: DateTime<Utc>) -> Result<Vec<Event>, Error> {
+        let Some((channel, contact)) = self.between else { return Err(Error::NotFound) };
+        let closed_at = self.last_inbound_at + WINDOW;
+        match draft.kind {
+            Kind::Template => {}
+            _ if self.last_inbound_at == DateTime::UNIX_EPOCH => {
+                return Err(Error::WindowNeverOpen);
+            }
+            _ if now >= closed_at => return Err(Error::WindowClosed { closed_at }),
+            _ => {}
+        }
+        let reopens = self.state == State::Closed;
+        let cycle = self.cycle + u32::from(reopens);
+        let from = self.state;
+        let queued = Event::MessageQueued(Outgoing::new(draft, channel, contact, cycle, now, from));
+        let reopened = Event::Reopened { cycle, by_customer: false };
+        Ok(if reopens { vec![reopened, queued] } else { vec![queued] })
     }
 
     fn note(

@@ -9,6 +9,9 @@ use crate::channel::{self, Channel};
 use crate::contact::{self, Contact};
 use crate::conversation::{self, Conversation};
 use crate::organization::{self, Organization};
+use crate::template::{self, Template};
+use crate::ticket::{self, Ticket};
+use crate::ticket_counter::{self, TicketCounter};
 use crate::user::{self, User};
 
 /// The version that new events are written in.
@@ -22,6 +25,9 @@ pub enum Event {
     Contact(contact::Event),
     Conversation(conversation::Event),
     Organization(organization::Event),
+    Template(template::Event),
+    Ticket(ticket::Event),
+    TicketCounter(ticket_counter::Event),
     User(user::Event),
     /// Of an aggregate that Verbatim doesn't know: another program's log, brought in by import.
     Foreign,
@@ -51,6 +57,9 @@ impl Event {
             Contact::TYPE => payload_of(payload).map(Event::Contact),
             Conversation::TYPE => payload_of(payload).map(Event::Conversation),
             Organization::TYPE => payload_of(payload).map(Event::Organization),
+            Template::TYPE => payload_of(payload).map(Event::Template),
+            Ticket::TYPE => payload_of(payload).map(Event::Ticket),
+            TicketCounter::TYPE => payload_of(payload).map(Event::TicketCounter),
             User::TYPE => payload_of(payload).map(Event::User),
             _ => Ok(Event::Foreign),
         };
@@ -141,6 +150,9 @@ mod tests {
             (Contact::TYPE, variants::<contact::Event>()),
             (Conversation::TYPE, variants::<conversation::Event>()),
             (Organization::TYPE, variants::<organization::Event>()),
+            (Template::TYPE, variants::<template::Event>()),
+            (Ticket::TYPE, variants::<ticket::Event>()),
+            (TicketCounter::TYPE, variants::<ticket_counter::Event>()),
             (User::TYPE, variants::<user::Event>()),
         ]
     }

@@ -11,6 +11,9 @@ pub mod message;
 pub mod organization;
 pub mod personal;
 pub mod secret;
+pub mod template;
+pub mod ticket;
+pub mod ticket_counter;
 pub mod user;
 
 pub use aggregate::{Actor, Aggregate, Context};

@@ -48,6 +48,15 @@ pub enum Content {
     Interactive {
         reply: Reply,
     },
+    /// Buttons, a list, a link or a form that we offer to choose from.
+    Prompt {
+        /// The provider's word: `button`, `list`, `cta_url`, `flow` …
+        kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The provider's JSON of it.
+        definition: String,
+    },
     /// A press on a template's quick-reply button.
     Button {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +132,7 @@ impl Content {
             Content::Sticker(_) => Kind::Sticker,
             Content::Location { .. } => Kind::Location,
             Content::Contacts { .. } => Kind::Contacts,
-            Content::Interactive { .. } => Kind::Interactive,
+            Content::Prompt { .. } | Content::Interactive { .. } => Kind::Interactive,
             Content::Button { .. } => Kind::Button,
             Content::Reaction { .. } => Kind::Reaction,
             Content::Order { .. } => Kind::Order,

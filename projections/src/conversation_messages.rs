@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::conversation::{Event, Message, Receipt};
+use domain::conversation::{Author, Event, Message, Outgoing, Receipt};
 use domain::message::{Delivery, DeliveryError, Kind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -132,6 +132,10 @@ impl ReadModel for ConversationMessages {
             Event::MessageReceived(message) | Event::MessageEchoed(message) => {
                 row.take_in(message, recorded.stored.recorded_at);
             }
+            Event::MessageQueued(message) => row.queue(message, recorded.stored.recorded_at),
+            Event::Unknown { .. } => row.stand("unknown"),
+            Event::MessageRetried { .. } => row.delivery = Some("queued".into()),
+            Event::MessageDiscarded { .. } => row.delivery = Some("discarded".into()),
             Event::Dispatched(receipt) => row.advance(Delivery::Sent, receipt),
             Event::Delivered(receipt) => row.advance(Delivery::Delivered, receipt),
             Event::Read(receipt) => row.advance(Delivery::Read, receipt),
@@ -197,7 +201,13 @@ fn rank(delivery: &str) -> u8 {
 impl Row {
     fn take_in(&mut self, message: &Message, recorded_at: DateTime<Utc>) {
         if message.touched().is_some() {
-            return self.touch(message);
+            let by = match message.author {
+                Author::Customer => message.contact.to_string(),
+                _ => "business".into(),
+            };
+            let touch =
+                Touch { at: message.at, order: message.order.clone(), body: token(&message.body) };
+            return self.touch(message.kind, by, touch);
         }
         let placeholder = Kind::MediaPlaceholder.as_str();
         let mut versions: Vec<Version> = self.shown().into_iter().collect();
@@ -251,26 +261,46 @@ impl Row {
         self.imported = version.imported;
     }
 
-    fn touch(&mut self, message: &Message) {
-        let touch =
-            Touch { at: message.at, order: message.order.clone(), body: token(&message.body) };
-        let newer = |old: &Touch| (old.at, old.order.as_str()) < message.order();
-        match message.kind {
+    /// A message of ours, before the provider has heard of it.
+    fn queue(&mut self, message: &Outgoing, recorded_at: DateTime<Utc>) {
+        let (at, order, body) = (message.at, message.order.clone(), token(&message.body));
+        if message.touched().is_some() {
+            return self.touch(message.kind, "business".into(), Touch { at, order, body });
+        }
+        self.show(Version {
+            at,
+            order,
+            kind: message.kind.as_str().into(),
+            author: author(message.author).into(),
+            contact_id: message.contact,
+            cycle: message.cycle,
+            body,
+            reply_to: message.reply_to,
+            imported: false,
+        });
+        self.recorded_at = recorded_at;
+        self.stand("queued");
+    }
+
+    fn touch(&mut self, kind: Kind, by: String, touch: Touch) {
+        let newer = |old: &Touch| (old.at, &old.order) < (touch.at, &touch.order);
+        match kind {
             Kind::Revoke => {
-                let first = self.revoked_at.map_or(message.at, |at| at.min(message.at));
+                let first = self.revoked_at.map_or(touch.at, |at| at.min(touch.at));
                 self.revoked_at = Some(first);
             }
-            Kind::Reaction => {
-                let by = match message.author {
-                    domain::conversation::Author::Customer => message.contact.to_string(),
-                    _ => "business".into(),
-                };
-                if self.reactions.get(&by).is_none_or(newer) {
-                    self.reactions.insert(by, touch);
-                }
+            Kind::Reaction if self.reactions.get(&by).is_none_or(newer) => {
+                self.reactions.insert(by, touch);
             }
-            _ if self.edited.as_ref().is_none_or(newer) => self.edited = Some(touch),
+            Kind::Edit if self.edited.as_ref().is_none_or(newer) => self.edited = Some(touch),
             _ => {}
+        }
+    }
+
+    /// Where a message of ours stands as long as the provider has told nothing.
+    fn stand(&mut self, standing: &str) {
+        if self.delivery.as_deref().map_or(0, rank) == 0 {
+            self.delivery = Some(standing.into());
         }
     }
 

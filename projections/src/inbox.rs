@@ -1,7 +1,8 @@
 //! What waits for an answer: one row for each conversation, with its newest message.
 
 use chrono::{DateTime, Utc};
-use domain::conversation::{Author, Event, Message, State};
+use domain::conversation::{Author, Event, Message, Outgoing, State};
+use domain::message::Kind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ pub struct Row {
     pub contact_id: Uuid,
     /// Token of the group's id, where the conversation is a group's.
     pub group_id: Option<String>,
-    pub state: String,
+    pub state: State,
     pub assignee: Option<Uuid>,
     pub cycle: u32,
     pub unread: u32,
@@ -102,27 +103,17 @@ impl ReadModel for Inbox {
             Event::Opened { group, .. } => row.group_id = group.as_ref().and_then(token),
             Event::MessageReceived(message) => {
                 row.unread += u32::from(message.is_news());
-                row.show(message);
+                row.show(Shown::received(message));
             }
-            Event::MessageEchoed(message) => row.show(message),
+            Event::MessageEchoed(message) => row.show(Shown::received(message)),
+            Event::MessageQueued(message) => row.show(Shown::queued(message)),
             Event::MarkedRead { .. } => row.unread = 0,
-            Event::Assigned { agent, .. } => {
-                row.assignee = Some(*agent);
-                row.state = State::HumanHandling.as_str().into();
-            }
-            Event::Unassigned { .. } => {
-                row.assignee = None;
-                row.state = State::Open.as_str().into();
-            }
-            Event::Resolved { .. } => {
-                row.state = State::Closed.as_str().into();
-                row.closed_at = Some(recorded.stored.recorded_at);
-            }
+            Event::Assigned { agent, .. } => row.assignee = Some(*agent),
+            Event::Unassigned { .. } => row.assignee = None,
+            Event::Resolved { .. } => row.closed_at = Some(recorded.stored.recorded_at),
             Event::Reopened { cycle, .. } => {
                 row.cycle = *cycle;
                 row.closed_at = None;
-                let state = if row.assignee.is_some() { State::HumanHandling } else { State::Open };
-                row.state = state.as_str().into();
             }
             Event::ContactReplaced { contact, .. } => row.contact_id = *contact,
             Event::Merged { .. } => return None,
@@ -131,8 +122,12 @@ impl ReadModel for Inbox {
             | Event::Read(_)
             | Event::Played(_)
             | Event::Failed(_)
+            | Event::Unknown { .. }
+            | Event::MessageRetried { .. }
+            | Event::MessageDiscarded { .. }
             | Event::NoteAdded { .. } => {}
         }
+        row.state = row.state.after(event, row.assignee.is_some());
         Some(row)
     }
 }
@@ -144,7 +139,7 @@ fn opened(key: &Key, channel: Uuid, contact: Uuid, event: &Recorded) -> Row {
         channel_id: channel,
         contact_id: contact,
         group_id: None,
-        state: State::Open.as_str().into(),
+        state: State::Open,
         assignee: None,
         cycle: 1,
         unread: 0,
@@ -160,19 +155,39 @@ fn opened(key: &Key, channel: Uuid, contact: Uuid, event: &Recorded) -> Row {
     }
 }
 
+/// What the inbox shows of a message.
+struct Shown<'a> {
+    order: (DateTime<Utc>, &'a str),
+    kind: Kind,
+    author: Author,
+    body: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn received(message: &'a Message) -> Self {
+        let Message { kind, author, .. } = *message;
+        Shown { order: message.order(), kind, author, body: token(&message.body) }
+    }
+
+    fn queued(message: &'a Outgoing) -> Self {
+        let Outgoing { kind, author, at, .. } = *message;
+        Shown { order: (at, &message.order), kind, author, body: token(&message.body) }
+    }
+}
+
 impl Row {
     /// Counts the message, and shows it if it is the newest.
-    fn show(&mut self, message: &Message) {
+    fn show(&mut self, message: Shown) {
         self.messages += 1;
         let newest = self.last_message_at.zip(self.last_message_order.as_deref());
-        if newest.is_some_and(|newest| newest > message.order()) {
+        if newest.is_some_and(|newest| newest > message.order) {
             return;
         }
-        self.last_message_at = Some(message.at);
-        self.last_message_order = Some(message.order.clone());
+        self.last_message_at = Some(message.order.0);
+        self.last_message_order = Some(message.order.1.to_owned());
         self.last_message_kind = Some(message.kind.as_str().into());
         self.last_message_author = Some(author(message.author).into());
-        self.last_message_body = token(&message.body);
+        self.last_message_body = message.body;
     }
 }
 

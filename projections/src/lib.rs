@@ -17,6 +17,8 @@ pub mod recorded;
 pub mod search;
 #[cfg(test)]
 mod tests;
+pub mod ticket_comments;
+pub mod tickets;
 pub mod verify;
 mod working_set;
 
@@ -30,6 +32,8 @@ pub const MODELS: &[&dyn Model] = &[
     &conversation_messages::ConversationMessages,
     &inbox::Inbox,
     &message_volume::MessageVolume,
+    &ticket_comments::TicketComments,
+    &tickets::Tickets,
 ];
 
 /// The read model of that name.

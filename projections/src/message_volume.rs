@@ -53,18 +53,23 @@ impl ReadModel for MessageVolume {
 
     fn keys(recorded: &Recorded) -> Vec<Key> {
         let domain::Event::Conversation(event) = &recorded.event else { return vec![] };
-        let (Event::MessageReceived(message) | Event::MessageEchoed(message)) = event else {
-            return vec![];
+        let (channel_id, by, kind) = match event {
+            Event::MessageReceived(message) | Event::MessageEchoed(message)
+                if !message.imported && !message.moved =>
+            {
+                (message.channel, message.author, message.kind)
+            }
+            Event::MessageQueued(message) if !message.moved => {
+                (message.channel, message.author, message.kind)
+            }
+            _ => return vec![],
         };
-        if message.imported || message.moved {
-            return vec![];
-        }
         vec![Key {
             tenant_id: recorded.stored.tenant_id,
             bucket: bucket(recorded.stored.recorded_at),
-            channel_id: message.channel,
-            author: author(message.author).into(),
-            kind: message.kind.as_str().into(),
+            channel_id,
+            author: author(by).into(),
+            kind: kind.as_str().into(),
         }]
     }
 

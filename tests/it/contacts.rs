@@ -65,6 +65,7 @@ async fn a_number_belongs_to_one_contact() {
     app.say(&organization, &bisi, "wamid.1", 0, "Hello").await;
     let refused = register(&app, &organization, json!({"phone": "+2348039876543"})).await;
     assert_eq!(refused.refused(409), "contact.phone_taken");
+    app.settle().await;
     let contacts = app.get(&organization.agent, "/v1/contacts").await.expect(200).data();
     assert_eq!(contacts.as_array().unwrap().len(), 2);
     // In another organisation the number is free.

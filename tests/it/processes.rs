@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
-use crate::support::{Running, Scratch, ended};
+use crate::support::{Running, Scratch, client, ended};
 use feed::Feed;
 
 fn demo(scratch: &Scratch) -> Running {
@@ -40,7 +40,7 @@ fn assert_verifies(scratch: &Scratch) {
 }
 
 async fn get(base_url: &str, key: &Value, path: &str) -> Value {
-    let request = reqwest::Client::new().get(format!("{base_url}{path}"));
+    let request = client().get(format!("{base_url}{path}"));
     let answer = request.bearer_auth(key.as_str().unwrap()).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{path}");
     answer.json().await.unwrap()

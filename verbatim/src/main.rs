@@ -33,7 +33,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let verb = arguments.verb.unwrap_or(Verb::Serve);
     let quiet = matches!(verb, Verb::Demo);
-    tell_log(if quiet { "warn" } else { "info" });
+    tell_log(if quiet { "warn" } else { "info,sqlx::postgres::notice=warn" });
+    // Whoever makes an HTTP client finds it; that there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // actix starts workers of its own; this runtime carries the rest.
     let outcome = actix_web::rt::System::with_tokio_rt(runtime).block_on(async {
         match verb {

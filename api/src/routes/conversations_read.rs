@@ -21,8 +21,7 @@ use crate::problem::Problem;
 use crate::reading::{self, Values};
 
 pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/conversations/{id}").route(get().to(show)))
-        .service(resource("/v1/conversations/{id}/messages").route(get().to(messages)));
+    cfg.service(resource("/v1/conversations/{id}").route(get().to(show)));
 }
 
 #[derive(Deserialize)]
@@ -33,7 +32,7 @@ struct ShowAsked {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MessagesAsked {
+pub(super) struct MessagesAsked {
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
@@ -54,7 +53,7 @@ async fn show(
     Ok(reading::versioned(envelope::one(&live, item), version))
 }
 
-async fn messages(
+pub(super) async fn messages(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,

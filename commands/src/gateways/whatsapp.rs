@@ -1,4 +1,5 @@
-//! WhatsApp's Cloud API: what its webhooks say, and whether they are genuine.
+//! WhatsApp's Cloud API: what we ask of it, what its webhooks say, and whether they are genuine.
 
+pub mod graph;
 pub mod signature;
 pub mod webhook;

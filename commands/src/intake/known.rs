@@ -105,6 +105,19 @@ impl Known {
         Ok(known)
     }
 
+    /// Looks up one person.
+    pub(super) async fn of_party(
+        store: &Store,
+        route: &Route,
+        party: &Party,
+    ) -> Result<Known, Error> {
+        let mut wanted = BTreeSet::new();
+        Names { store, route }.want_party(party, &mut wanted);
+        let mut known = Known::default();
+        known.look_up(store, route, wanted).await?;
+        Ok(known)
+    }
+
     /// Makes sure that conversations whose claims begin so are known, if there are any.
     pub(super) async fn look_into(
         &mut self,

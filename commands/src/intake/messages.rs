@@ -101,7 +101,10 @@ impl Intake<'_, '_> {
             return self.notice(told).await;
         };
         let conversation = self.conversation(contact, status.group.as_ref()).await?;
-        let message = self.own(&prefix).unwrap_or_else(Uuid::now_v7);
+        let message = match self.own(&prefix) {
+            Some(message) => message,
+            None => self.ours(conversation, status).await?.unwrap_or_else(Uuid::now_v7),
+        };
         self.claim(MESSAGE, claim, message);
         let mut receipt =
             self.receipt(told, contact, message, status.at, &status.provider_id, &status.raw);
@@ -135,7 +138,7 @@ impl Intake<'_, '_> {
             channel: self.route.channel,
             contact,
             at,
-            provider_id: Personal::provider(contact, provider_id.to_owned()),
+            provider_id: Some(Personal::provider(contact, provider_id.to_owned())),
             errors: vec![],
             pricing: None,
             line: self.foreign_line(told),
@@ -168,6 +171,15 @@ impl Intake<'_, '_> {
         self.known.beginning(MESSAGE, prefix).map(|(_, message)| message).min()
     }
 
+    /// A message of ours whose sending got no answer: the provider hands back what we gave it
+    /// along.
+    async fn ours(&mut self, conversation: Uuid, status: &Status) -> Result<Option<Uuid>, Error> {
+        let told = status.callback_data.as_deref().and_then(|told| told.parse().ok());
+        let Some(message) = told else { return Ok(None) };
+        let conversation: &Conversation = self.work.get(conversation).await?;
+        Ok(Some(message).filter(|message| conversation.outgoing.contains_key(message)))
+    }
+
     /// The id of a message that another one refers to, minted now if it is still to come.
     fn reference(&mut self, line: &str, provider_id: &str) -> Uuid {
         let prefix = self.names().message(line, provider_id);
@@ -179,7 +191,7 @@ impl Intake<'_, '_> {
     }
 
     /// The conversation with this contact or group: the latest one, opened now if there is none.
-    async fn conversation(&mut self, contact: Uuid, group: Option<&String>) -> Result<Uuid, Error> {
+    pub(super) async fn conversation(&mut self, contact: Uuid, group: Option<&String>) -> Result<Uuid, Error> {
         let peer = group.map_or(Peer::Contact(contact), |group| Peer::Group(group.clone()));
         let mut latest = self.latest(&peer).await?;
         if latest.is_none() && group.is_none() {

@@ -22,6 +22,7 @@ pub struct Route {
     pub when_closed: WhenClosed,
     pub app_secret: Vec<u8>,
     pub verify_token: Vec<u8>,
+    pub access_token: Option<Vec<u8>>,
 }
 
 type Found = Option<Arc<Route>>;
@@ -60,6 +61,10 @@ impl Routes {
         let Some(connected) = state.connected else { return Ok(None) };
         let app_secret = store.secret(connected.app_secret.id).await?;
         let verify_token = store.secret(connected.verify_token.id).await?;
+        let access_token = match &connected.access_token {
+            Some(token) => store.secret(token.id).await?.map(|(_, token)| token),
+            None => None,
+        };
         Ok(app_secret.zip(verify_token).map(|((_, app_secret), (_, verify_token))| Route {
             channel,
             tenant,
@@ -67,6 +72,7 @@ impl Routes {
             when_closed: connected.when_closed,
             app_secret,
             verify_token,
+            access_token,
         }))
     }
 }

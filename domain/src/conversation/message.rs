@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::State;
 use crate::Personal;
 use crate::message::{Content, DeliveryError, Kind, Pricing, Referral};
 
@@ -66,6 +67,81 @@ impl Message {
     }
 }
 
+/// A message that somebody wants to send.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub message: Uuid,
+    pub kind: Kind,
+    pub order: String,
+    pub body: Personal<Body>,
+    pub reply_to: Option<Uuid>,
+    /// The message that a reaction is about.
+    pub target: Option<Uuid>,
+    pub author: Author,
+}
+
+/// A message of ours, from when it was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    pub message: Uuid,
+    pub channel: Uuid,
+    pub contact: Uuid,
+    pub cycle: u32,
+    pub kind: Kind,
+    pub at: DateTime<Utc>,
+    /// Orders messages of the same moment.
+    pub order: String,
+    pub body: Personal<Body>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
+    pub author: Author,
+    /// Where the conversation stood before.
+    pub from: State,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        draft: Draft,
+        channel: Uuid,
+        contact: Uuid,
+        cycle: u32,
+        at: DateTime<Utc>,
+        from: State,
+    ) -> Self {
+        let Draft { message, kind, order, body, reply_to, target, author } = draft;
+        let moved = false;
+        Outgoing {
+            message,
+            channel,
+            contact,
+            cycle,
+            kind,
+            at,
+            order,
+            body,
+            reply_to,
+            target,
+            moved,
+            author,
+            from,
+        }
+    }
+
+    /// Whether it says something, as opposed to touching another message.
+    pub fn is_news(&self) -> bool {
+        self.kind != Kind::Reaction
+    }
+
+    /// The message that this one only changes.
+    pub fn touched(&self) -> Option<Uuid> {
+        self.target.filter(|_| !self.is_news())
+    }
+}
+
 /// What was said, and what it hangs on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Body {
@@ -95,7 +171,9 @@ pub struct Receipt {
     pub contact: Uuid,
     /// The provider's time.
     pub at: DateTime<Utc>,
-    pub provider_id: Personal<String>,
+    /// Missing where the provider refused the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<Personal<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<DeliveryError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

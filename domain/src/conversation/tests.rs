@@ -150,3 +150,109 @@ fn message(cycle: u32) -> Message {
         author: Author::Customer,
     }
 }
+
+#[test]
+fn an_answer_within_a_day_is_sent_and_waits_for_the_customer() {
+    let history = [opened(), Event::MessageReceived(written_at(HOUR))];
+    let sent = at_hour(24, &history, Command::Send(draft(Kind::Text))).unwrap();
+    let [Event::MessageQueued(queued)] = sent.as_slice() else { panic!("{sent:?}") };
+    assert_eq!((queued.cycle, queued.from), (1, State::Open));
+    let mut state = after(&history);
+    sent.iter().for_each(|event| state.evolve(event));
+    assert_eq!(state.state, State::WaitingForCustomer);
+    state.evolve(&Event::MessageReceived(written_at(HOUR * 2)));
+    assert_eq!(state.state, State::Open);
+}
+
+#[test]
+fn a_day_after_the_customers_last_message_only_a_template_may_be_sent() {
+    let history = [opened(), Event::MessageReceived(written_at(HOUR))];
+    let closed_at = DateTime::UNIX_EPOCH + HOUR * 25;
+    assert_eq!(
+        at_hour(25, &history, Command::Send(draft(Kind::Text))),
+        Err(Error::WindowClosed { closed_at })
+    );
+    assert!(at_hour(25, &history, Command::Send(draft(Kind::Template))).is_ok());
+    assert_eq!(
+        at_hour(1, &history[..1], Command::Send(draft(Kind::Text))),
+        Err(Error::WindowNeverOpen)
+    );
+}
+
+#[test]
+fn a_message_into_a_closed_conversation_reopens_it() {
+    let history = [opened(), Event::MessageReceived(written_at(HOUR)), resolved()];
+    let sent = at_hour(2, &history, Command::Send(draft(Kind::Text))).unwrap();
+    assert_eq!(sent[0], Event::Reopened { cycle: 2, by_customer: false });
+    assert!(matches!(&sent[1], Event::MessageQueued(queued) if queued.cycle == 2));
+}
+
+#[test]
+fn a_failed_message_may_be_tried_again_and_one_of_unknown_fate_may_not() {
+    let queued = queued();
+    let failed = [opened(), queued.clone(), Event::Failed(receipt())];
+    let retry = || Command::Retry { message: MESSAGE };
+    let retried = Event::MessageRetried { message: MESSAGE, cycle: 1 };
+    assert_eq!(decide_after::<Conversation>(&failed, retry()), Ok(vec![retried]));
+    let unknown = Event::Unknown { message: MESSAGE, cycle: 1, reason: "lost".into() };
+    let lost = [opened(), queued.clone(), unknown];
+    assert_eq!(decide_after::<Conversation>(&lost, retry()), Err(Error::Uncertain));
+    let taken = [opened(), queued, Event::Dispatched(receipt())];
+    assert_eq!(decide_after::<Conversation>(&taken, retry()), Err(Error::NoSuchMessage));
+}
+
+#[test]
+fn a_message_that_was_taken_after_all_is_not_lost_sight_of() {
+    let lose = || Command::LoseSight { message: MESSAGE, reason: "lost".into() };
+    let taken = [opened(), queued(), Event::Delivered(receipt())];
+    assert_eq!(decide_after::<Conversation>(&taken, lose()), Ok(vec![]));
+    assert_eq!(
+        decide_after::<Conversation>(&taken[..2], lose()),
+        Ok(vec![Event::Unknown { message: MESSAGE, cycle: 1, reason: "lost".into() }])
+    );
+}
+
+const MESSAGE: Uuid = Uuid::from_u128(20);
+const HOUR: TimeDelta = TimeDelta::hours(1);
+
+fn after(history: &[Event]) -> Conversation {
+    let mut state = Conversation::default();
+    history.iter().for_each(|event| state.evolve(event));
+    state
+}
+
+fn at_hour(hour: i32, history: &[Event], command: Command) -> Result<Vec<Event>, Error> {
+    let now = DateTime::UNIX_EPOCH + HOUR * hour;
+    let context = Context { tenant: Uuid::nil(), actor: crate::Actor::System, now };
+    after(history).decide(command, &context)
+}
+
+fn written_at(at: TimeDelta) -> Message {
+    Message { at: DateTime::UNIX_EPOCH + at, ..message(1) }
+}
+
+fn draft(kind: Kind) -> Draft {
+    let Message { order, body, .. } = message(1);
+    let (reply_to, target, author) = (None, None, Author::Human);
+    Draft { message: MESSAGE, kind, order, body, reply_to, target, author }
+}
+
+fn queued() -> Event {
+    let (channel, now) = (Uuid::from_u128(4), DateTime::UNIX_EPOCH);
+    Event::MessageQueued(Outgoing::new(draft(Kind::Text), channel, CONTACT, 1, now, State::Open))
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        message: MESSAGE,
+        channel: Uuid::from_u128(4),
+        contact: CONTACT,
+        at: DateTime::UNIX_EPOCH,
+        provider_id: None,
+        errors: vec![],
+        pricing: None,
+        line: None,
+        moved: false,
+        raw: Personal::provider(CONTACT, "{}".into()),
+    }
+}

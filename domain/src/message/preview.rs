@@ -16,6 +16,7 @@ pub(super) fn of(content: &Content) -> String {
             labelled("Location", name.as_deref().or(address.as_deref()))
         }
         Content::Contacts { cards } => contacts(cards),
+        Content::Prompt { text, kind, .. } => text.clone().unwrap_or_else(|| kind.clone()),
         Content::Interactive { reply } => answer(reply),
         Content::Button { text, payload } => {
             text.clone().or_else(|| payload.clone()).unwrap_or_else(|| "Button".into())

@@ -4,17 +4,17 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
+use crate::chance::Chance;
+
 use super::people::{NEEMA, Person};
 use super::{Delivery, Line, bytes, echoed, echoes, entry, envelope_of, messages, said};
 use super::{status, statuses};
 use beat::{About, Beat, By, Fate, Thread, What};
-use chance::Chance;
 use fate::Price;
 use wire::Scene;
 
 mod afternoon;
 mod beat;
-mod chance;
 mod fate;
 mod morning;
 mod notices;
@@ -99,7 +99,7 @@ impl Desk<'_> {
     /// Moves on to the next beat and gives it its id.
     fn next(&mut self, talk: &mut Talk, after: i64) -> String {
         talk.now += Duration::seconds(after);
-        let id = self.ids.wamid(talk.who);
+        let id = self.ids.wamid(talk.who.address());
         talk.ids.push(id.clone());
         id
     }
@@ -190,7 +190,7 @@ impl Desk<'_> {
             display_phone_number: "254190000999".into(),
         };
         let at = self.at((16, 20));
-        let id = self.ids.wamid(&NEEMA);
+        let id = self.ids.wamid(NEEMA.address());
         let body = json!({"body": "Is this the wholesale desk?"});
         let value = super::message(&other, &NEEMA, &id, at, "text", body, Value::Null);
         self.arrive(at + Duration::seconds(2), vec![entry(&other, "messages", value)]);

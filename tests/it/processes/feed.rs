@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use simulators::whatsapp::{self, Line, Person};
 use tokio::task::JoinSet;
 
-use crate::support::{at, customer};
+use crate::support::{at, client, customer};
 
 const PEOPLE: usize = 8;
 
@@ -28,7 +28,7 @@ impl Feed {
     pub(super) fn of(demo: &Value) -> Feed {
         let text = |field: &str| demo[field].as_str().unwrap().to_owned();
         Feed {
-            client: reqwest::Client::new(),
+            client: client(),
             line: Line {
                 account_id: text("account_id"),
                 phone_number_id: text("phone_number_id"),

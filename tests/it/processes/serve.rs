@@ -5,7 +5,7 @@ use std::process::Command;
 use event_store::embedded::{Embedded, Settings};
 use sqlx::{ConnectOptions, Executor};
 
-use crate::support::{Running, Scratch, TestDatabase, ended, program};
+use crate::support::{Running, Scratch, TestDatabase, client, ended, program};
 
 fn serve(scratch: &Scratch, url: &str) -> Command {
     let mut command = program("verbatim");
@@ -34,7 +34,7 @@ async fn a_server_stands_on_a_database_of_ones_own() {
     for _ in 0..2 {
         let server = Running::start(serve(&scratch, &embedded.url()), "Listening on");
         for path in ["/health", "/ready", "/metrics"] {
-            let answer = reqwest::get(format!("{}{path}", server.base_url)).await.unwrap();
+            let answer = client().get(format!("{}{path}", server.base_url)).send().await.unwrap();
             assert_eq!(answer.status(), 200, "{path}");
         }
         assert!(server.stop().success());

@@ -40,6 +40,7 @@ pub(crate) struct Organization {
 
 pub(crate) const APP_SECRET: &str = "a secret between us and Meta";
 pub(crate) const VERIFY_TOKEN: &str = "a token that we made up";
+pub(crate) const ACCESS_TOKEN: &str = "a token that Meta gave us";
 pub(crate) const LINE: &str = "1044";
 
 /// What the server answered.
@@ -102,7 +103,7 @@ impl App {
         let feed = projections::live::run(db.database.clone(), store.clone(), told.clone());
         tokio::spawn(feed);
         tokio::spawn(projections::search::run(db.database.clone(), store.clone(), told));
-        let client = reqwest::Client::new();
+        let client = client();
         let _stop = (stop, stop_feeding);
         App { db, store, commands, base_url, client, _stop }
     }
@@ -125,6 +126,7 @@ impl App {
             display_phone_number: Some("15550100200".into()),
             app_secret: APP_SECRET.into(),
             verify_token: VERIFY_TOKEN.into(),
+            access_token: Some(ACCESS_TOKEN.into()),
             when_closed,
         };
         let channel = setup::connect_channel(commands, id, channel).await.unwrap();
@@ -224,6 +226,12 @@ impl App {
             assert_eq!(verdict.difference, None, "{}", model.name());
         }
     }
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    // Another test may have been faster.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {

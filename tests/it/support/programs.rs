@@ -21,6 +21,11 @@ static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     build.args(["build", "--quiet", "-p", "verbatim", "-p", "replay-tool", "--target-dir"]);
     build.arg(dir.parent().unwrap());
+    // What cargo told of the tests' package is not true of those that are built here.
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    std::env::vars().filter(|(name, _)| told(name)).for_each(|(name, _)| {
+        build.env_remove(name);
+    });
     if dir.ends_with("release") {
         build.arg("--release");
     }
@@ -95,7 +100,7 @@ impl Running {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (ear, said) = mpsc::channel();
-        let mut listen = |source: Box<dyn Read + Send>| {
+        let listen = |source: Box<dyn Read + Send>| {
             let ear = ear.clone();
             std::thread::spawn(move || {
                 for line in BufReader::new(source).lines().map_while(Result::ok) {

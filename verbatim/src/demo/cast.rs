@@ -24,6 +24,7 @@ pub(crate) async fn found(
         display_phone_number: Some("15550100200".into()),
         app_secret: random_hex(),
         verify_token: random_hex(),
+        access_token: None,
         when_closed: WhenClosed::Reopen,
     };
     let channel = setup::connect_channel(commands, organization, new.clone()).await?;

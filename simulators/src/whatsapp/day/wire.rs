@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{Line, Person};
 use super::beat::{About, What};
-use super::chance::Chance;
+use crate::chance::Chance;
 
 const CATALOG: &str = "381200457719033";
 
@@ -84,7 +84,7 @@ impl Scene<'_> {
             (_, About::Beat(beat)) => json!({"context": {"from": business, "id": self.id(beat)}}),
             (_, About::Product(article)) => json!({"context": {
                 "from": business,
-                "id": Chance::of(article, 0).wamid(self.who),
+                "id": Chance::of(article, 0).wamid(self.who.address()),
                 "referred_product": {"catalog_id": CATALOG, "product_retailer_id": article},
             }}),
             (_, About::Advertisement) => json!({"referral": {

@@ -2,17 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::people::Person;
-
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Chance(seed)
     }
 
     /// Chance that differs wherever the text or the number does.
-    pub(super) fn of(text: &str, number: i64) -> Self {
+    pub(crate) fn of(text: &str, number: i64) -> Self {
         let start = 0xcbf2_9ce4_8422_2325 ^ number.cast_unsigned();
         Chance(
             text.bytes()
@@ -29,25 +27,37 @@ impl Chance {
     }
 
     /// A number from `low` to `high`, both included.
-    pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         let width = low.abs_diff(high) + 1;
         low + (self.next() % width).cast_signed()
     }
 
-    pub(super) fn digits(&mut self, count: usize) -> String {
+    /// Whether something happens that happens this often, from 0 (never) to 1 (always).
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+        const STEPS: u32 = 1_000_000;
+        let drawn = u32::try_from(self.next() % u64::from(STEPS)).unwrap_or_default();
+        f64::from(drawn) < probability * f64::from(STEPS)
+    }
+
+    pub(crate) fn hex(&mut self, count: usize) -> String {
+        let full: String = (0..count.div_ceil(16)).map(|_| format!("{:016x}", self.next())).collect();
+        full[..count].to_owned()
+    }
+
+    pub(crate) fn digits(&mut self, count: usize) -> String {
         (0..count).map(|at| self.between(i64::from(at == 0), 9).to_string()).collect()
     }
 
     /// What Meta tells of a file that it keeps for us.
-    pub(super) fn media(&mut self, mime_type: &str) -> Value {
+    pub(crate) fn media(&mut self, mime_type: &str) -> Value {
         let hash: Vec<u8> = (0..4).flat_map(|_| self.next().to_be_bytes()).collect();
         json!({"id": self.digits(16), "mime_type": mime_type, "sha256": base64(&hash)})
     }
 
     /// A message id in the form of WhatsApp's: base64 of the other side's address and of twenty
     /// digits that are this message's own.
-    pub(super) fn wamid(&mut self, person: &Person) -> String {
-        let address = person.address().as_bytes();
+    pub(crate) fn wamid(&mut self, address: &str) -> String {
+        let address = address.as_bytes();
         let own = format!("3A{:016X}{:02X}", self.next(), self.next() & 0xff);
         let mut raw = vec![0x1c, 0x18, u8::try_from(address.len()).unwrap_or(u8::MAX)];
         raw.extend(address);

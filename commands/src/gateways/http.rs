@@ -1,0 +1,169 @@
+//! The one place that builds an HTTP client and makes calls with it, so that every gateway tells
+//! a call that never left from one whose answer was lost.
+
+#[cfg(test)]
+pub(crate) mod canned;
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Response, redirect, retry};
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Shorter than what servers commonly allow: a request on a connection that is being closed at the
+/// same moment ends without an answer.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// What went wrong on the way. It names no address and quotes nothing: both can hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    #[error("the request can't be made")]
+    Request,
+    #[error("no connection")]
+    Connect,
+    #[error("no answer in time")]
+    Timeout,
+    #[error("the connection broke")]
+    Cut,
+    #[error("the server failed with status {status}{}", code.map(|code| format!(" and code {code}")).unwrap_or_default())]
+    Server { status: u16, code: Option<i64> },
+    #[error("the answer can't be understood")]
+    Unreadable,
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
+/// A call that brought no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// The other side can't have seen it: trying again is safe.
+    #[error("not sent: {0}")]
+    NotSent(Cause),
+    /// The other side may have done what was asked.
+    #[error("it is not known what became of it: {0}")]
+    Unclear(Cause),
+}
+
+/// Whatever the status; a body that ended where it should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A client to share between gateways. It repeats nothing and follows no redirect: both would
+/// happen behind the back of whoever counts attempts.
+pub fn client() -> Result<Client, reqwest::Error> {
+    trust_ring();
+    Client::builder()
+        .user_agent("verbatim")
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .build()
+}
+
+/// Makes ring the process's source of cryptography for TLS. Every program that builds an HTTP
+/// client of its own calls this first; once is enough, more does no harm.
+pub fn trust_ring() {
+    // An error means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Makes one call, of which sending and reading take `timeout` together.
+pub(crate) async fn call(
+    request: RequestBuilder,
+    timeout: Duration,
+    longest: usize,
+) -> Result<Answer, Lost> {
+    let response = request.timeout(timeout).send().await.map_err(|error| lost(&error))?;
+    let status = response.status().as_u16();
+    let body = body(response, longest).await.map_err(Lost::Unclear)?;
+    Ok(Answer { status, body })
+}
+
+async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Cause> {
+    let told = response.content_length().unwrap_or_default();
+    if usize::try_from(told).map_or(true, |told| told > longest) {
+        return Err(Cause::TooLong(longest));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| cut(&error))? {
+        if body.len() + chunk.len() > longest {
+            return Err(Cause::TooLong(longest));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn lost(error: &reqwest::Error) -> Lost {
+    if error.is_builder() {
+        Lost::NotSent(Cause::Request)
+    } else if error.is_connect() {
+        // A slow connection counts too: its limit is shorter than that of any call.
+        Lost::NotSent(Cause::Connect)
+    } else {
+        Lost::Unclear(cut(error))
+    }
+}
+
+fn cut(error: &reqwest::Error) -> Cause {
+    if error.is_timeout() { Cause::Timeout } else { Cause::Cut }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::canned::{Canned, Step};
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(300);
+
+    async fn ask(step: Step, longest: usize) -> Result<Answer, Lost> {
+        let server = Canned::playing([step]).await;
+        call(client().unwrap().post(&server.base_url).body("hello"), SOON, longest).await
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_was_certainly_not_reached() {
+        let address = Canned::nobody().await;
+        let lost = call(client().unwrap().get(address), SOON, 100).await;
+        assert_eq!(lost, Err(Lost::NotSent(Cause::Connect)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_can_not_be_made_was_not_sent() {
+        let lost = call(client().unwrap().get("nonsense"), SOON, 100).await;
+        assert_eq!(lost, Err(Lost::NotSent(Cause::Request)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_late_or_missing_leaves_it_unclear() {
+        for (step, cause) in [
+            (Step::Cut, Cause::Cut),
+            (Step::Silence, Cause::Timeout),
+            (Step::Half(200, "{\"ok\"".into()), Cause::Cut),
+        ] {
+            assert_eq!(ask(step, 100).await, Err(Lost::Unclear(cause)));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_was_allowed() {
+        let answer = Step::Answer(200, "x".repeat(101));
+        assert_eq!(ask(answer, 100).await, Err(Lost::Unclear(Cause::TooLong(100))));
+        let unannounced = Step::Stream(200, "x".repeat(101));
+        assert_eq!(ask(unannounced, 100).await, Err(Lost::Unclear(Cause::TooLong(100))));
+        let full = ask(Step::Stream(404, "x".repeat(100)), 100).await.unwrap();
+        assert_eq!((full.status, full.body.len()), (404, 100));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_not_followed() {
+        let answer = ask(Step::Redirect("http://127.0.0.1:1/".into()), 100).await.unwrap();
+        assert_eq!(answer.status, 307);
+    }
+}

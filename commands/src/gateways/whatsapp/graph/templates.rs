@@ -1,0 +1,115 @@
+//! Templates as Meta keeps them, per WhatsApp Business account.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Graph, SendError};
+
+const FIELDS: &str = "id,name,language,status,category,previous_category,parameter_format,\
+                      components,quality_score,rejected_reason";
+
+/// What Meta made of a new template; words as it says them, like `PENDING` and `UTILITY`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Created {
+    pub id: String,
+    pub status: String,
+    /// Perhaps another one than was asked for.
+    pub category: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    pub templates: Vec<Listed>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Listed {
+    pub id: String,
+    pub name: String,
+    pub language: String,
+    pub status: String,
+    pub category: String,
+    pub previous_category: Option<String>,
+    /// `POSITIONAL` or `NAMED`.
+    pub parameter_format: Option<String>,
+    #[serde(default)]
+    pub components: Vec<Value>,
+    /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
+    #[serde(default, rename = "quality_score", deserialize_with = "score")]
+    pub quality: Option<String>,
+    pub rejected_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    data: Vec<Listed>,
+    #[serde(default)]
+    paging: Paging,
+}
+
+#[derive(Default, Deserialize)]
+struct Paging {
+    #[serde(default)]
+    cursors: Cursors,
+    next: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Cursors {
+    after: Option<String>,
+}
+
+fn score<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let quality = Value::deserialize(from)?;
+    Ok(quality["score"].as_str().map(str::to_owned))
+}
+
+impl Graph {
+    /// Submits a new template. After `Unclear`, look for it by name and language before trying
+    /// again; a second one is refused as `TemplateExists`.
+    pub async fn create_template(
+        &self,
+        account: &str,
+        template: &Value,
+    ) -> Result<Created, SendError> {
+        let path = [account, "message_templates"];
+        self.answer(self.request(Method::POST, &path).json(template)).await
+    }
+
+    /// Changes category or components of a template, which is then looked at again.
+    pub async fn edit_template(&self, id: &str, change: &Value) -> Result<(), SendError> {
+        self.done(self.request(Method::POST, &[id]).json(change)).await
+    }
+
+    pub async fn templates(
+        &self,
+        account: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page, SendError> {
+        let mut url = self.address(&[account, "message_templates"]);
+        url.query_pairs_mut()
+            .append_pair("fields", FIELDS)
+            .append_pair("limit", &limit.to_string())
+            .extend_pairs(after.map(|after| ("after", after)));
+        let listing: Listing = self.answer(self.asking(Method::GET, url)).await?;
+        // The last page has a cursor too, but no next.
+        let next = listing.paging.next.and(listing.paging.cursors.after);
+        Ok(Page { templates: listing.data, next })
+    }
+
+    /// Deletes the template of this name in every language, or only the one of this id.
+    pub async fn delete_template(
+        &self,
+        account: &str,
+        name: &str,
+        id: Option<&str>,
+    ) -> Result<(), SendError> {
+        let mut url = self.address(&[account, "message_templates"]);
+        url.query_pairs_mut().append_pair("name", name).extend_pairs(id.map(|id| ("hsm_id", id)));
+        self.done(self.asking(Method::DELETE, url)).await
+    }
+}

@@ -1,0 +1,72 @@
+//! Policies: when X, then Y. Each reads the log from where it stopped, and never again from the
+//! beginning: what it asked for has happened in the world.
+
+pub mod send_messages;
+
+use std::time::Duration;
+
+use event_store::log::Recorded;
+use event_store::subscription::Subscription;
+use event_store::{Store, log};
+use sqlx::PgConnection;
+use tokio::sync::watch;
+
+use crate::Error;
+
+const PAGE: i64 = 500;
+
+/// What follows from an event.
+pub trait Policy {
+    const NAME: &'static str;
+
+    /// Reacts to one event, in the transaction that moves the policy on.
+    fn react(
+        &self,
+        event: &Recorded,
+        db: &mut PgConnection,
+    ) -> impl Future<Output = Result<(), Error>>;
+}
+
+/// Reacts to events as they come, until `stop` says so. Another process may run the same policy:
+/// only one of two that react to the same page moves on, and the other's reactions fall with it.
+pub async fn run<P: Policy>(store: Store, policy: P, mut stop: watch::Receiver<bool>) {
+    loop {
+        let followed = async {
+            let mut subscription = Subscription::resume(&store, P::NAME, 0).await?;
+            loop {
+                if follow(&store, &policy, &mut subscription).await? == 0 {
+                    store.wait_past(subscription.position()).await;
+                }
+            }
+        };
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            outcome = followed => {
+                let outcome: Result<(), Error> = outcome;
+                if let Err(error) = outcome {
+                    tracing::warn!(policy = P::NAME, %error, "A policy goes back to its checkpoint");
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// Reacts to what is there now, a page at the most; tells how many events that were.
+pub async fn follow<P: Policy>(
+    store: &Store,
+    policy: &P,
+    subscription: &mut Subscription,
+) -> Result<usize, Error> {
+    let page: Vec<log::Recorded> = subscription.ready(PAGE).await?;
+    let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
+    let failed = |error| Error::from(event_store::Error::from(error));
+    let mut tx = store.pool().begin().await.map_err(failed)?;
+    // The checkpoint first: it makes a twin wait, and then fail.
+    subscription.advance(&mut tx, last).await?;
+    for event in &page {
+        policy.react(event, &mut tx).await?;
+    }
+    tx.commit().await.map_err(failed)?;
+    Ok(page.len())
+}
