@@ -9,6 +9,11 @@ mod conversations_read;
 mod health;
 mod inbox;
 mod messages;
+mod templates;
+mod templates_read;
+mod tickets;
+mod tickets_open;
+mod tickets_read;
 mod webhooks;
 
 use actix_web::web::ServiceConfig;
@@ -22,5 +27,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .configure(health::routes)
         .configure(inbox::routes)
         .configure(messages::routes)
+        .configure(templates::routes)
+        .configure(tickets::routes)
         .configure(webhooks::routes);
 }

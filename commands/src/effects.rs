@@ -50,21 +50,30 @@ pub struct Effect {
     pub lease: Option<Uuid>,
 }
 
-const COLUMNS: &str =
-    "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease";
+const COLUMNS: &str = "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease";
 
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
     /// Certainly not done; to be tried again, not before `after` if the provider said so.
-    Retry { after: Option<Duration>, reason: String },
+    Retry {
+        after: Option<Duration>,
+        reason: String,
+    },
     /// The same for everything on this line, whose limit is reached.
-    LineRests { after: Duration, reason: String },
+    LineRests {
+        after: Duration,
+        reason: String,
+    },
     /// Refused for good: a person must decide.
-    Dead { reason: String },
+    Dead {
+        reason: String,
+    },
     /// Perhaps done. To be looked into.
-    Unclear { reason: String },
+    Unclear {
+        reason: String,
+    },
 }
 
 /// Carries out the effects of one kind.
@@ -229,9 +238,7 @@ async fn settle(
             ("pending", Some(after), Some(reason))
         }
         // The call may have been made before our own machinery failed.
-        Err(error) if !effect.idempotent => {
-            ("unknown", Some(FIRST_PAUSE), Some(error.to_string()))
-        }
+        Err(error) if !effect.idempotent => ("unknown", Some(FIRST_PAUSE), Some(error.to_string())),
         Err(error) => ("pending", Some(backoff(effect)), Some(error.to_string())),
     };
     metrics::counter!("verbatim_effects_total", "kind" => effect.kind.clone(), "outcome" => state)
@@ -270,8 +277,9 @@ async fn rest_line(store: &Store, effect: &Effect, pause: Duration) -> Result<()
 fn backoff(effect: &Effect) -> Duration {
     let doublings = u32::try_from(effect.attempts - 1).unwrap_or_default().min(12);
     let pause = (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE);
-    let jitter = u32::from(effect.lease.map_or(0, |lease| lease.as_bytes()[15]));
-    pause + pause * jitter / 512
+    let jitter = u64::from(effect.lease.map_or(0, |lease| lease.as_bytes()[15]));
+    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX / 1024);
+    Duration::from_millis(millis + millis * jitter / 512)
 }
 
 /// The effect of this id, if it is the tenant's.
@@ -297,12 +305,7 @@ pub struct Open {
 }
 
 /// Effects that were given up or whose outcome is not known, the newest first.
-pub async fn open(
-    store: &Store,
-    tenant: Uuid,
-    kind: &str,
-    limit: i64,
-) -> Result<Vec<Open>, Error> {
+pub async fn open(store: &Store, tenant: Uuid, kind: &str, limit: i64) -> Result<Vec<Open>, Error> {
     Ok(sqlx::query_as(
         "select id, aggregate, state, reason, attempts, updated_at from effects
           where tenant_id = $1 and kind = $2 and state in ('dead', 'unknown')
@@ -333,15 +336,14 @@ pub async fn statistics(
     .map_err(event_store::Error::from)?)
 }
 
-/// Gives up an effect that a person discarded, or that turned out done.
-pub async fn close(store: &Store, id: Uuid) -> Result<(), Error> {
+/// Closes an effect that a person gave up.
+pub async fn close(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
         "update effects set state = 'done', updated_at = clock_timestamp()
           where id = $1 and state in ('dead', 'unknown')",
     )
     .bind(id)
-    .execute(store.pool())
-    .await
-    .map_err(event_store::Error::from)?;
+    .execute(db)
+    .await?;
     Ok(())
 }

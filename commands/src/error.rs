@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 
-use domain::{api_key, channel, contact, conversation, organization, ticket, user};
+use domain::{api_key, channel, contact, conversation, organization, template, ticket, user};
 
 /// The business says no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,8 @@ pub enum Refusal {
     Conversation(#[from] conversation::Error),
     #[error(transparent)]
     Organization(#[from] organization::Error),
+    #[error(transparent)]
+    Template(#[from] template::Error),
     #[error(transparent)]
     Ticket(#[from] ticket::Error),
     #[error(transparent)]
@@ -85,4 +87,4 @@ macro_rules! refusals {
     )* };
 }
 
-refusals!(api_key, channel, contact, conversation, organization, ticket, user);
+refusals!(api_key, channel, contact, conversation, organization, template, ticket, user);

@@ -10,6 +10,7 @@ mod messages;
 mod notices;
 mod people;
 mod route;
+pub mod templates;
 
 use domain::Actor;
 use event_store::Store;
@@ -57,6 +58,11 @@ pub async fn receive(
         events: outcome.events,
         position: outcome.position,
     })
+}
+
+/// The claim by which a message that the provider took is known as ours.
+pub fn message_claim(store: &Store, route: &Route, wamid: &str) -> (&'static str, Vec<u8>) {
+    (known::MESSAGE, messages::reference_claim(&known::Names { store, route }, wamid))
 }
 
 /// The contact that a party is, and the conversation with them on a channel; registered and opened

@@ -183,6 +183,8 @@ pub enum Error {
     NothingToOverride,
     #[error("a reason has 1 to 500 characters")]
     InvalidReason,
+    #[error("give the id of a connected channel of this organisation")]
+    UnknownChannel,
     #[error("no submission is under way")]
     NotRequested,
 }
@@ -267,6 +269,8 @@ impl Aggregate for Template {
             Event::Drafted { template, content, .. } | Event::Revised { template, content } => {
                 self.draft = Some(Draft::of(template, content));
                 self.changed = true;
+                // A reason was given for one category.
+                self.overridden.take_if(|(category, _)| *category != template.category);
             }
             Event::SubmissionRequested { .. } => self.changed = false,
             Event::Submitted { provider_id, .. } => self.provider_id = Some(provider_id.clone()),

@@ -15,6 +15,7 @@ pub mod model;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
+pub mod templates;
 #[cfg(test)]
 mod tests;
 pub mod ticket_comments;
@@ -32,6 +33,7 @@ pub const MODELS: &[&dyn Model] = &[
     &conversation_messages::ConversationMessages,
     &inbox::Inbox,
     &message_volume::MessageVolume,
+    &templates::Templates,
     &ticket_comments::TicketComments,
     &tickets::Tickets,
 ];

@@ -40,7 +40,8 @@ impl Chance {
     }
 
     pub(crate) fn hex(&mut self, count: usize) -> String {
-        let full: String = (0..count.div_ceil(16)).map(|_| format!("{:016x}", self.next())).collect();
+        let full: String =
+            (0..count.div_ceil(16)).map(|_| format!("{:016x}", self.next())).collect();
         full[..count].to_owned()
     }
 

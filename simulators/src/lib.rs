@@ -6,8 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod chance;
 
-
+pub mod graph;
+pub mod pawapay;
 mod post;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod rehearsal;
 pub mod script;
 mod server;
 pub mod whatsapp;

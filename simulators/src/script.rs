@@ -119,7 +119,7 @@ impl<C> Rule<C> {
     /// Only to this number.
     #[must_use]
     pub fn to(mut self, to: &str) -> Self {
-        self.to = Some(to.to_owned());
+        self.to = Some(to.trim_start_matches('+').to_owned());
         self
     }
 

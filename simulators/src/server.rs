@@ -138,9 +138,8 @@ impl Server {
                 let serve = service_fn(move |request| respond(Arc::clone(&service), request));
                 tokio::spawn(async move {
                     // Fails where we hang up or the client goes: both are meant to happen.
-                    let _ = http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), serve)
-                        .await;
+                    let _ =
+                        http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
                 });
             }
         });

@@ -6,7 +6,9 @@ mod database;
 mod programs;
 
 #[allow(unused_imports)]
-pub(crate) use app::{APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN, client};
+pub(crate) use app::{
+    ACCESS_TOKEN, APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN, client,
+};
 pub(crate) use customers::{ANA, BEN, at, customer, line, text};
 pub(crate) use database::TestDatabase;
 pub(crate) use programs::{Running, Scratch, ended, program};

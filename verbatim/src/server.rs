@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use api::{Application, State};
-use commands::Commands;
+use commands::gateways::http;
+use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
+use commands::{Commands, effects, policies};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
@@ -55,12 +57,27 @@ impl Server {
         let database = Database::open(options, Connections::default(), true).await?;
         let store = Store::open(database.app.clone(), master, clock).await?;
         projections::live::prepare(&database, &store).await?;
+        let commands = Commands::new(store.clone());
+        let sender = Sender::new(
+            commands.clone(),
+            http::client()?,
+            GraphSettings {
+                base_url: settings.whatsapp_base_url.clone(),
+                version: settings.whatsapp_version.clone(),
+            },
+        );
         let (stop, stopped) = watch::channel(false);
         let workers = vec![
             tokio::spawn(projections::live::run(database.clone(), store.clone(), stopped.clone())),
-            tokio::spawn(projections::search::run(database.clone(), store.clone(), stopped)),
+            tokio::spawn(projections::search::run(
+                database.clone(),
+                store.clone(),
+                stopped.clone(),
+            )),
+            tokio::spawn(policies::run(store.clone(), SendMessages, stopped.clone())),
+            tokio::spawn(effects::run(store.clone(), sender, stopped)),
         ];
-        Ok(Server { commands: Commands::new(store), database, embedded, stop, workers })
+        Ok(Server { commands, database, embedded, stop, workers })
     }
 
     /// The HTTP side, listening but not yet answering.

@@ -20,6 +20,17 @@ pub(crate) struct Settings {
     /// directory, made on first use.
     #[arg(long, env = "VERBATIM_MASTER_KEY", hide_env_values = true, global = true)]
     pub(crate) master_key: Option<String>,
+    /// Where WhatsApp's Graph API is.
+    #[arg(
+        long,
+        env = "VERBATIM_WHATSAPP_BASE_URL",
+        default_value = "https://graph.facebook.com",
+        global = true
+    )]
+    pub(crate) whatsapp_base_url: String,
+    /// The version of the Graph API.
+    #[arg(long, env = "VERBATIM_WHATSAPP_VERSION", default_value = "v23.0", global = true)]
+    pub(crate) whatsapp_version: String,
 }
 
 impl Settings {

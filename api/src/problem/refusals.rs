@@ -1,5 +1,8 @@
 //! The one table from refusals and failures to status and code.
 
+mod templates;
+mod tickets;
+
 use actix_web::http::StatusCode;
 use commands::{Error, Refusal};
 use domain::{api_key, channel, contact, conversation, organization, user};
@@ -19,6 +22,11 @@ impl From<Refusal> for Problem {
             }
             Refusal::Contact(contact::Error::InvalidAttribute) => problem.about("attributes"),
             Refusal::Conversation(conversation::Error::InvalidNote) => problem.about("body"),
+            Refusal::Template(error) => templates::explained(problem, error),
+            Refusal::Ticket(error) => match tickets::told(&error) {
+                (.., Some(field)) => problem.about(field),
+                _ => problem,
+            },
             Refusal::Taken { owner, .. } => problem.with("owner", owner),
             Refusal::Version { actual, .. } => problem.with("version", actual),
             _ => problem,
@@ -62,6 +70,14 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             organization::Error::AlreadyFounded => (CONFLICT, "organization.already_founded"),
             organization::Error::InvalidName => (INVALID, "organization.invalid_name"),
         },
+        Refusal::Template(error) => {
+            let (status, code, _) = templates::told(error);
+            (status, code)
+        }
+        Refusal::Ticket(error) => {
+            let (status, code, _) = tickets::told(error);
+            (status, code)
+        }
         Refusal::User(user::Error::AlreadyRegistered) => (CONFLICT, "user.already_registered"),
         Refusal::NotFound => (MISSING, "not_found"),
         Refusal::Taken { scope, .. } => return (CONFLICT, format!("{scope}_taken")),
@@ -126,6 +142,7 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
+    use domain::{template, ticket};
     use uuid::Uuid;
 
     use super::*;
@@ -184,6 +201,36 @@ mod tests {
             conversation::Error::Uncertain.into(),
             organization::Error::AlreadyFounded.into(),
             organization::Error::InvalidName.into(),
+            template::Error::AlreadyDrafted.into(),
+            template::Error::NotFound.into(),
+            template::Error::Invalid(vec![]).into(),
+            template::Error::TooLarge.into(),
+            template::Error::UnderReview.into(),
+            template::Error::Disabled.into(),
+            template::Error::Removed.into(),
+            template::Error::Unchanged.into(),
+            template::Error::CategoryFixed.into(),
+            template::Error::NeedsOverride("marketing").into(),
+            template::Error::NothingToOverride.into(),
+            template::Error::InvalidReason.into(),
+            template::Error::UnknownChannel.into(),
+            template::Error::NotRequested.into(),
+            ticket::Error::AlreadyOpened.into(),
+            ticket::Error::NotFound.into(),
+            ticket::Error::NotOpen { state: ticket::State::Closed }.into(),
+            ticket::Error::NotSolved.into(),
+            ticket::Error::Merged { into: Uuid::nil() }.into(),
+            ticket::Error::IntoItself.into(),
+            ticket::Error::NoRecipient.into(),
+            ticket::Error::InvalidSubject.into(),
+            ticket::Error::InvalidComment.into(),
+            ticket::Error::InvalidRating.into(),
+            ticket::Error::InvalidRatingComment.into(),
+            ticket::Error::UnknownContact.into(),
+            ticket::Error::UnknownConversation.into(),
+            ticket::Error::ContactMismatch.into(),
+            ticket::Error::UnknownAgent.into(),
+            ticket::Error::UnknownTarget.into(),
             user::Error::AlreadyRegistered.into(),
             Refusal::NotFound,
             taken(),

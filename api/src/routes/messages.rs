@@ -139,12 +139,7 @@ async fn retry(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Requ
     decide(&writer, &state, *id, &request, "message.retry", command).await
 }
 
-async fn discard(
-    writer: Writer,
-    state: Data<State>,
-    id: Path<Uuid>,
-    request: Request,
-) -> Answered {
+async fn discard(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
     let command = |message| conversation::Command::Discard { message };
     decide(&writer, &state, *id, &request, "message.discard", command).await
 }

@@ -25,12 +25,17 @@ pub enum Cause {
     Timeout,
     #[error("the connection broke")]
     Cut,
-    #[error("the server failed with status {status}{}", code.map(|code| format!(" and code {code}")).unwrap_or_default())]
+    /// With the provider's code, where it told one.
+    #[error("the server failed with status {status}{}", and_code(*code))]
     Server { status: u16, code: Option<i64> },
     #[error("the answer can't be understood")]
     Unreadable,
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
+}
+
+fn and_code(code: Option<i64>) -> String {
+    code.map(|code| format!(" and code {code}")).unwrap_or_default()
 }
 
 /// A call that brought no answer.
@@ -159,6 +164,26 @@ mod tests {
         assert_eq!(ask(unannounced, 100).await, Err(Lost::Unclear(Cause::TooLong(100))));
         let full = ask(Step::Stream(404, "x".repeat(100)), 100).await.unwrap();
         assert_eq!((full.status, full.body.len()), (404, 100));
+    }
+
+    #[test]
+    fn a_failed_server_is_told_with_its_code() {
+        let told = |code| Cause::Server { status: 500, code }.to_string();
+        assert_eq!(told(None), "the server failed with status 500");
+        assert_eq!(told(Some(2)), "the server failed with status 500 and code 2");
+    }
+
+    #[tokio::test]
+    async fn a_secure_address_is_spoken_to_in_tls() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let first = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncReadExt::read_u8(&mut stream).await.unwrap()
+        });
+        let lost = call(client().unwrap().get(address), SOON, 100).await;
+        assert_eq!(lost, Err(Lost::NotSent(Cause::Connect)));
+        assert_eq!(first.await.unwrap(), 22, "a TLS handshake");
     }
 
     #[tokio::test]

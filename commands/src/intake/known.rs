@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::message::Content;
+use domain::template::Draft;
 use event_store::Store;
 use uuid::Uuid;
 
 use super::Route;
-use crate::gateways::whatsapp::webhook::{Message, Notification, Party, Update};
+use super::templates::{NAME, PROVIDER_ID, name_claim, provider_claim};
+use crate::gateways::whatsapp::webhook::{Message, Notification, Party, Template, Update};
 use crate::{Error, Refusal};
 
 pub(super) const PHONE: &str = "contact.phone";
@@ -70,6 +72,17 @@ impl Names<'_> {
     pub(super) fn notice(&self, told: &Notification, raw: &str) -> Vec<u8> {
         let at = told.told_at.map_or(0, |at| at.timestamp_micros()).to_be_bytes();
         self.hash(&[NOTICE.as_bytes(), told.account.as_bytes(), &at, raw.as_bytes()])
+    }
+
+    pub(super) fn provider_template(&self, id: &str) -> Vec<u8> {
+        provider_claim(self.store, self.route.tenant, id)
+    }
+
+    /// The beginning of the claims of all templates that have this one's name.
+    pub(super) fn template(&self, template: &Template) -> Option<Vec<u8>> {
+        let (name, language) = (template.name.as_ref()?, template.language.as_ref()?);
+        let (tenant, channel) = (self.route.tenant, self.route.channel);
+        Some(name_claim(self.store, tenant, channel, name, &Draft::language(language)))
     }
 }
 
@@ -148,7 +161,7 @@ impl Known {
         }
         let wanted: Vec<(&str, Vec<u8>)> = wanted.into_iter().collect();
         for claim in store.claims(route.tenant, &wanted).await? {
-            let scopes = [PHONE, USER_ID, CONVERSATION, MESSAGE, NOTICE];
+            let scopes = [PHONE, USER_ID, CONVERSATION, MESSAGE, NOTICE, NAME, PROVIDER_ID];
             let scope = scopes.into_iter().find(|scope| *scope == claim.scope);
             let owner = claim.owner.parse().map_err(|_| Refusal::NotFound)?;
             self.claims.extend(scope.map(|scope| ((scope, claim.value), owner)));
@@ -201,6 +214,11 @@ impl Names<'_> {
             }
             Update::Call(call) => self.want_party(&call.party, wanted),
             Update::Preference(preference) => self.want_party(&preference.party, wanted),
+            Update::Template(template) => {
+                let id = self.provider_template(&template.provider_template_id);
+                wanted.insert((PROVIDER_ID, id));
+                wanted.extend(self.template(template).map(|name| (NAME, name)));
+            }
             _ => {}
         }
         if let Some(raw) = super::notices::raw(&told.update) {

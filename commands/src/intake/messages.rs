@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Intake;
-use super::known::{CONVERSATION, MESSAGE, Peer, line_of};
+use super::known::{CONVERSATION, MESSAGE, Names, Peer, line_of};
 use crate::Error;
 use crate::gateways::whatsapp::webhook::{Message, Notification, Status};
 
@@ -191,7 +191,11 @@ impl Intake<'_, '_> {
     }
 
     /// The conversation with this contact or group: the latest one, opened now if there is none.
-    pub(super) async fn conversation(&mut self, contact: Uuid, group: Option<&String>) -> Result<Uuid, Error> {
+    pub(super) async fn conversation(
+        &mut self,
+        contact: Uuid,
+        group: Option<&String>,
+    ) -> Result<Uuid, Error> {
         let peer = group.map_or(Peer::Contact(contact), |group| Peer::Group(group.clone()));
         let mut latest = self.latest(&peer).await?;
         if latest.is_none() && group.is_none() {
@@ -250,6 +254,10 @@ impl Intake<'_, '_> {
         }
         Ok(())
     }
+}
+
+pub(super) fn reference_claim(names: &Names, wamid: &str) -> Vec<u8> {
+    [names.message(&names.route.line, wamid), vec![REFERENCE]].concat()
 }
 
 /// Without a key, so that the same messages stand in the same order in every installation. The

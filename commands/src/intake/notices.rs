@@ -61,7 +61,10 @@ impl Intake<'_, '_> {
             body: Personal::provider(contact.unwrap_or(self.route.channel), raw),
         };
         self.work.execute::<Channel>(self.route.channel, Command::Notice(notice)).await?;
-        Ok(())
+        match &told.update {
+            Update::Template(template) => self.template(told, template).await,
+            _ => Ok(()),
+        }
     }
 
     /// The contact that a notice is about, with what the notice says of them taken in.

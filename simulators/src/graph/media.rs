@@ -73,7 +73,11 @@ impl Files {
     }
 
     /// The file itself, for who has the address.
-    pub(super) fn fetch(&self, query: &HashMap<String, String>, now: DateTime<Utc>) -> Option<&File> {
+    pub(super) fn fetch(
+        &self,
+        query: &HashMap<String, String>,
+        now: DateTime<Utc>,
+    ) -> Option<&File> {
         let file = self.0.get(query.get("mid")?)?;
         let (hash, until) = file.ticket.as_ref()?;
         (query.get("hash") == Some(hash) && now < *until).then_some(file)

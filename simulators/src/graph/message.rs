@@ -95,7 +95,9 @@ fn recipient(body: &Value) -> Result<(String, Recipient), Error> {
     match body["recipient_type"].as_str() {
         None | Some("individual" | "group") => {}
         Some(_) => {
-            return Err(Error::parameter("Param recipient_type must be one of {INDIVIDUAL, GROUP}"));
+            return Err(Error::parameter(
+                "Param recipient_type must be one of {INDIVIDUAL, GROUP}",
+            ));
         }
     }
     if let Some(to) = body["to"].as_str() {

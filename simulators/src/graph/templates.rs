@@ -205,10 +205,12 @@ impl Shelf {
             .collect();
         let from = match query.get("after") {
             None => 0,
-            Some(id) => 1 + listed
-                .iter()
-                .position(|it| it.id == *id)
-                .ok_or_else(|| Error::parameter("Param after is not a cursor of this list"))?,
+            Some(id) => {
+                1 + listed
+                    .iter()
+                    .position(|it| it.id == *id)
+                    .ok_or_else(|| Error::parameter("Param after is not a cursor of this list"))?
+            }
         };
         let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25);
         let page: Vec<&Template> = listed.iter().skip(from).take(limit).copied().collect();
@@ -226,7 +228,8 @@ impl Shelf {
         let name = content["name"].as_str().unwrap_or_default();
         let language = content["language"]["code"].as_str().unwrap_or_default();
         let template = self.in_language(account_id, name, language);
-        let Some(template) = template.filter(|it| !matches!(it.status.as_str(), "PENDING" | "REJECTED"))
+        let Some(template) =
+            template.filter(|it| !matches!(it.status.as_str(), "PENDING" | "REJECTED"))
         else {
             let details = format!("template name ({name}) does not exist in {language}");
             return Err(Error::because(132_001, details));
@@ -239,9 +242,9 @@ impl Shelf {
     }
 
     fn in_language(&self, account_id: &str, name: &str, language: &str) -> Option<&Template> {
-        self.templates.iter().find(|it| {
-            it.account_id == account_id && it.name == name && it.language == language
-        })
+        self.templates
+            .iter()
+            .find(|it| it.account_id == account_id && it.name == name && it.language == language)
     }
 }
 

@@ -63,7 +63,7 @@ impl Person {
     }
 
     /// What WhatsApp knows the person by: the number, else the id.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.wa_id.as_deref().or(self.user_id.as_deref()).unwrap_or_default()
     }
 }

@@ -185,7 +185,11 @@ fn file(name: &str, file: Option<File>, captioned: bool) -> Result<Media, Proble
         let detail = format!("{name} needs either the id of an uploaded file or a link");
         return Err(Problem::field(name, "message.file", detail));
     }
-    if file.link.as_ref().is_some_and(|link| !link.starts_with("https://") && !link.starts_with("http://")) {
+    if file
+        .link
+        .as_ref()
+        .is_some_and(|link| !link.starts_with("https://") && !link.starts_with("http://"))
+    {
         let field = format!("{name}.link");
         return Err(Problem::field(&field, "message.link", "a link begins with https://"));
     }
@@ -221,8 +225,8 @@ fn contacts(cards: Vec<Card>) -> Result<Content, Problem> {
 fn template(template: Template) -> Result<Content, Problem> {
     sized("template.name", &template.name, 512)?;
     sized("template.language", &template.language, 15)?;
-    let body = (!template.components.is_empty())
-        .then(|| Value::Array(template.components).to_string());
+    let body =
+        (!template.components.is_empty()).then(|| Value::Array(template.components).to_string());
     Ok(Content::Template { name: Some(template.name), language: Some(template.language), body })
 }
 

@@ -138,14 +138,17 @@ impl Graph {
 
 /// What a call brought: the answer in the form that it should have, or why not.
 fn understood<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, SendError> {
+    let body = success(answer)?;
+    // It was done, even if we can't read what it says.
+    serde_json::from_slice(body).map_err(|_| SendError::Unclear(Cause::Unreadable))
+}
+
+fn success(answer: &Answer) -> Result<&[u8], SendError> {
     if (200..300).contains(&answer.status) {
-        // It was done, even if we can't read what it says.
-        let body = serde_json::from_slice(&answer.body);
-        body.map_err(|_| SendError::Unclear(Cause::Unreadable))
-    } else {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        Err(error::refused(answer.status, &body))
+        return Ok(&answer.body);
     }
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    Err(error::refused(answer.status, &body))
 }
 
 impl From<Lost> for SendError {
@@ -182,5 +185,4 @@ struct Told {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

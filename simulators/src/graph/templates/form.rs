@@ -90,7 +90,8 @@ fn exemplified(place: &str, words: &str, format: &str, given: usize) -> Result<(
     let names = parameters(words);
     let positional = |(at, name): (usize, &&str)| **name == (at + 1).to_string();
     let named = |name: &&str| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+        !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
     };
     let right = match format {
         "NAMED" => names.iter().all(named),
@@ -100,10 +101,7 @@ fn exemplified(place: &str, words: &str, format: &str, given: usize) -> Result<(
         return Err(wrong(format!("{place}: parameters are not {}", format.to_lowercase())));
     }
     if names.len() != given {
-        return Err(lacking(format!(
-            "{place}: {} parameters, {given} examples",
-            names.len()
-        )));
+        return Err(lacking(format!("{place}: {} parameters, {given} examples", names.len())));
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ mod tests {
         let coded = |code: i64| json!({"error": {"message": "oh", "code": code}});
         for (status, body, code) in [
             (500, coded(131_000), Some(131_000)),
-            (503, coded(1), Some(1)),
+            (503, coded(2), Some(2)),
             (500, coded(424_242), Some(424_242)),
             (502, json!("<html>"), None),
             (408, Value::Null, None),
@@ -185,7 +185,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_brings_it_down(status in 0u16..999, body in any::<Vec<u8>>(), code in any::<i64>()) {
+        fn no_answer_brings_it_down(
+            status in 0u16..999,
+            body in any::<Vec<u8>>(),
+            code in any::<i64>(),
+        ) {
             let body = serde_json::from_slice(&body).unwrap_or(json!({"error": {"code": code}}));
             let _ = refused(status, &body);
         }

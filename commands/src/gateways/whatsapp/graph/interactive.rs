@@ -105,8 +105,8 @@ impl Action {
     fn told(&self) -> (&'static str, Value) {
         match self {
             Action::Buttons(buttons) => {
-                let button = |button: &Button| json!({"type": "reply", "reply": {"id": button.id, "title": button.title}});
-                ("button", json!({"buttons": buttons.iter().map(button).collect::<Value>()}))
+                let buttons: Value = buttons.iter().map(Button::told).collect();
+                ("button", json!({"buttons": buttons}))
             }
             Action::List { button, sections } => {
                 let sections: Value = sections.iter().map(Section::told).collect();
@@ -121,6 +121,12 @@ impl Action {
                 ("location_request_message", json!({"name": "send_location"}))
             }
         }
+    }
+}
+
+impl Button {
+    fn told(&self) -> Value {
+        json!({"type": "reply", "reply": {"id": self.id, "title": self.title}})
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Graph, SendError, understood};
+use super::{Graph, SendError, success, understood};
 use crate::gateways::http::{self, Cause};
 
 /// The longest file that WhatsApp carries (documents; other kinds are shorter).
@@ -86,6 +86,7 @@ impl Graph {
         }
         let request = self.asking(Method::GET, media.url.clone());
         let answer = http::call(request, TIMEOUT, longest).await?;
-        if answer.status == 200 { Ok(answer.body) } else { understood(&answer) }
+        success(&answer)?;
+        Ok(answer.body)
     }
 }

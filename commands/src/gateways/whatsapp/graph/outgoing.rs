@@ -65,6 +65,8 @@ pub enum Sendable {
     },
     Contacts(Vec<Card>),
     Interactive(Interactive),
+    /// An interactive object that is written out already.
+    Prompt(Value),
     Reaction {
         wamid: String,
         /// `None` takes the reaction back.
@@ -148,6 +150,7 @@ impl Sendable {
                 ("location", object(location))
             }
             Sendable::Contacts(cards) => ("contacts", cards.iter().map(card).collect()),
+            Sendable::Prompt(interactive) => ("interactive", interactive.clone()),
             Sendable::Interactive(interactive) => ("interactive", interactive.told()),
             Sendable::Reaction { wamid, emoji } => {
                 let emoji = emoji.as_deref().unwrap_or_default();

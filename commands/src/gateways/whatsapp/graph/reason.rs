@@ -98,12 +98,13 @@ impl Retry {
 
 /// From Meta's documentation of the Cloud API, page "Error codes", and, for the seven-digit ones,
 /// its section on creating templates. Those come as code or as subcode.
-const CODES: [(i64, Reason); 68] = {
+const CODES: [(i64, Reason); 67] = {
     use Reason as R;
     [
         (0, R::Unauthenticated),
         (1, R::WentWrong),
-        (2, R::Unavailable),
+        // Like 1 it is of the Graph API in general: it doesn't know what went on behind it.
+        (2, R::WentWrong),
         (3, R::PermissionDenied),
         (4, R::AccountThrottled),
         (10, R::PermissionDenied),
@@ -162,7 +163,6 @@ const CODES: [(i64, Reason); 68] = {
         (2_388_019, R::TemplateLimit),
         (2_388_023, R::TemplateBeingDeleted),
         (2_388_024, R::TemplateExists),
-        (2_388_039, R::TemplateInvalid),
         (2_388_040, R::TemplateInvalid),
         (2_388_047, R::TemplateInvalid),
         (2_388_072, R::TemplateInvalid),

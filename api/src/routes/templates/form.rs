@@ -1,0 +1,121 @@
+//! A template as a client writes it: Meta's JSON, in which nothing may be misspelt.
+
+use domain::template::{Category, Component, Draft, ParameterFormat};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::body::Request;
+use crate::problem::{FieldError, Problem};
+
+/// What a client may tell when a template begins.
+pub(super) const BEGINNING: &[&str] = &[
+    "channel_id",
+    "name",
+    "language",
+    "category",
+    "parameter_format",
+    "components",
+    "message_send_ttl_seconds",
+    "override_reason",
+];
+
+/// What a client may tell later: a name and a language are for good.
+pub(super) const LATER: &[&str] =
+    &["category", "parameter_format", "components", "message_send_ttl_seconds", "work_approved"];
+
+#[derive(Deserialize)]
+pub(super) struct Form {
+    channel_id: Option<Uuid>,
+    name: String,
+    language: String,
+    #[serde(default)]
+    category: Category,
+    #[serde(default)]
+    parameter_format: ParameterFormat,
+    #[serde(default)]
+    components: Vec<Component>,
+    message_send_ttl_seconds: Option<i32>,
+    /// Why it must have a category that costs more than utility.
+    override_reason: Option<String>,
+}
+
+impl Form {
+    /// What to draft, and the reason for its category.
+    pub(super) fn draft(self) -> Result<(Draft, Option<String>), Problem> {
+        if self.channel_id.is_none() {
+            let detail = "name the channel whose account the template is for";
+            return Err(Problem::field("channel_id", "template.channel_missing", detail));
+        }
+        Ok(self.draft_anywhere())
+    }
+
+    pub(super) fn draft_anywhere(self) -> (Draft, Option<String>) {
+        let draft = Draft {
+            channel: self.channel_id.unwrap_or_default(),
+            name: self.name,
+            language: Draft::language(&self.language),
+            category: self.category,
+            parameter_format: self.parameter_format,
+            components: self.components,
+            message_send_ttl_seconds: self.message_send_ttl_seconds,
+        };
+        (draft, self.override_reason)
+    }
+}
+
+/// Reads a body with some of these fields. What neither it nor a component knows is refused rather
+/// than passed over.
+pub(super) fn read<T: DeserializeOwned>(request: &Request, fields: &[&str]) -> Result<T, Problem> {
+    let told: Value = request.parse()?;
+    let read = request.parse()?;
+    let mut unknown = vec![];
+    if let Value::Object(told) = &told {
+        unknown.extend(told.keys().filter(|name| !fields.contains(&name.as_str())).cloned());
+    }
+    if let Some(components) = told.get("components") {
+        let known: Vec<Component> = Deserialize::deserialize(components).unwrap_or_default();
+        lost(components, &json!(known), "components", &mut unknown);
+    }
+    if unknown.is_empty() {
+        return Ok(read);
+    }
+    let error = |field: String| FieldError::new(field, "unknown", "there is no such field");
+    let errors = unknown.into_iter().map(error).collect();
+    let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
+    let detail = "the body has fields that a template doesn't know";
+    Err(Problem::new(status, "request.invalid", detail).with_errors(errors))
+}
+
+/// The members that were told and not understood.
+fn lost(told: &Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
+    match (told, known) {
+        (Value::Object(told), Value::Object(known)) => {
+            for (name, value) in told {
+                let path = format!("{path}.{name}");
+                match known.get(name) {
+                    Some(known) => lost(value, known, &path, unknown),
+                    None if empty(value) => {}
+                    None => unknown.push(path),
+                }
+            }
+        }
+        (Value::Array(told), Value::Array(known)) => {
+            for (number, (told, known)) in told.iter().zip(known).enumerate() {
+                lost(told, known, &format!("{path}[{number}]"), unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is left out when it is written down.
+fn empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.values().all(empty),
+        _ => false,
+    }
+}

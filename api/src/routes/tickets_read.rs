@@ -1,0 +1,256 @@
+//! Reading tickets and what was said about them; `tickets` registers these on its resources.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path, Query};
+use chrono::{DateTime, Utc};
+use commands::{Error, Refusal};
+use domain::contact::Contact;
+use domain::ticket::{Priority, State as Status};
+use projections::contacts::{self, Contacts};
+use projections::inbox::Assignee;
+use projections::ticket_comments::{self, TicketComments};
+use projections::tickets::{self, Cursor, Filter, Row, Tickets};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::Member;
+use crate::envelope;
+use crate::page::Page;
+use crate::position::{Live, Position};
+use crate::problem::Problem;
+use crate::reading::{self, Values};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListAsked {
+    status: Option<String>,
+    priority: Option<String>,
+    assignee: Option<String>,
+    contact: Option<String>,
+    conversation: Option<String>,
+    number: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+    min_position: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShowAsked {
+    min_position: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CommentsAsked {
+    limit: Option<i64>,
+    cursor: Option<String>,
+    min_position: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    id: Uuid,
+    number: u64,
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+    status: Status,
+    priority: Priority,
+    assignee_id: Option<Uuid>,
+    contact_id: Option<Uuid>,
+    contact_name: Option<String>,
+    conversation_id: Option<Uuid>,
+    cycle: u32,
+    reopened_count: u32,
+    comment_count: u32,
+    rating: Option<u8>,
+    rating_comment: Option<String>,
+    merged_into: Option<Uuid>,
+    opened_at: DateTime<Utc>,
+    first_response_at: Option<DateTime<Utc>>,
+    solved_at: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+    last_activity_at: DateTime<Utc>,
+    version: i64,
+}
+
+#[derive(Serialize)]
+struct Comment {
+    id: Uuid,
+    public: bool,
+    author: String,
+    actor: String,
+    cycle: u32,
+    body: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
+    at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+}
+
+pub(crate) async fn list(
+    state: Data<State>,
+    member: Member,
+    asked: Query<ListAsked>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let contact = reading::id("contact", asked.contact.as_deref())?;
+    let mut filter = Filter {
+        states: some_of("status", asked.status.as_deref(), &Status::ALL, |one| one.as_str())?,
+        priorities: some_of("priority", asked.priority.as_deref(), &Priority::ALL, |one| {
+            one.as_str()
+        })?,
+        assignee: assignee(asked.assignee.as_deref(), member.principal.user)?,
+        contacts: None,
+        conversation: reading::id("conversation", asked.conversation.as_deref())?,
+        number: reading::parsed("number", asked.number.as_deref(), "a ticket's number")?,
+    };
+    if let Some(contact) = contact {
+        filter.contacts = Some(same_person(&state, &member, contact).await?);
+    }
+    let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
+    let rows = tickets::page(&finder, filter, page.after, page.fetch()).await?;
+    let cut = page.cut(rows, Row::cursor);
+    let (live, items) = items(&state, &member, live, cut.rows, min).await?;
+    Ok(envelope::page(&live, items, cut.next))
+}
+
+pub(crate) async fn show(
+    state: Data<State>,
+    member: Member,
+    id: Path<Uuid>,
+    asked: Query<ShowAsked>,
+) -> Result<HttpResponse, Problem> {
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
+    let row = tickets::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
+    let version = row.version;
+    let (live, items) = items(&state, &member, live, vec![row], min).await?;
+    Ok(reading::versioned(envelope::one(&live, items.into_iter().next()), version))
+}
+
+pub(crate) async fn comments(
+    state: Data<State>,
+    member: Member,
+    id: Path<Uuid>,
+    asked: Query<CommentsAsked>,
+) -> Result<HttpResponse, Problem> {
+    let page = Page::<ticket_comments::Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let (tickets_live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
+    tickets::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
+    let (live, finder) = reading::finder(&state, &member, &TicketComments, min).await?;
+    let rows = ticket_comments::page(&finder, *id, page.after, page.fetch()).await?;
+    let cut = page.cut(rows, ticket_comments::Row::cursor);
+    let bodies = cut.rows.iter().filter_map(|row| row.body.as_ref());
+    let values = Values::open(&state, &member, bodies).await?;
+    let comments: Vec<Comment> = cut.rows.into_iter().map(|row| comment(row, &values)).collect();
+    Ok(envelope::page(&live.with(tickets_live), comments, cut.next))
+}
+
+/// Which are meant: all unless told, by name with commas between, or `all`.
+fn some_of<T: Copy>(
+    name: &str,
+    text: Option<&str>,
+    all: &[T],
+    word: fn(&T) -> &'static str,
+) -> Result<Vec<T>, Problem> {
+    let Some(text) = text.filter(|text| *text != "all") else { return Ok(vec![]) };
+    let known = |told: &str| all.iter().copied().find(|one| word(one) == told);
+    text.split(',').map(known).collect::<Option<Vec<_>>>().ok_or_else(|| {
+        let words = all.iter().map(word).collect::<Vec<_>>().join(", ");
+        reading::unreadable(name, format!("is `all`, or some of {words}, with commas between"))
+    })
+}
+
+fn assignee(text: Option<&str>, me: Uuid) -> Result<Assignee, Problem> {
+    match text {
+        None => Ok(Assignee::Anyone),
+        Some("me") => Ok(Assignee::Agent(me)),
+        Some("unassigned") => Ok(Assignee::Nobody),
+        text => {
+            let agent = reading::parsed("assignee", text, "`me`, `unassigned`, or a user's UUID")?;
+            Ok(agent.map_or(Assignee::Anyone, Assignee::Agent))
+        }
+    }
+}
+
+/// The contact, and all who turned out to be the same person: their tickets are this one's.
+async fn same_person(state: &State, member: &Member, contact: Uuid) -> Result<Vec<Uuid>, Problem> {
+    let mut people = vec![contact];
+    let mut next = 0;
+    while let Some(&person) = people.get(next) {
+        next += 1;
+        match state.commands.load::<Contact>(member.tenant(), person).await {
+            Ok((contact, _)) => people.extend(contact.absorbed),
+            Err(Error::Refused(Refusal::NotFound)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(people)
+}
+
+/// The rows as they are shown, with their contacts; the answer is as fresh as the older model.
+async fn items(
+    state: &State,
+    member: &Member,
+    live: Live,
+    rows: Vec<Row>,
+    min: Option<Position>,
+) -> Result<(Live, Vec<Item>), Problem> {
+    let (contacts_live, finder) = reading::finder(state, member, &Contacts, min).await?;
+    let ids = rows.iter().filter_map(|row| row.contact_id).collect();
+    let contacts = contacts::of_ids(&finder, ids).await?;
+    let said = rows.iter().flat_map(|row| [&row.subject, &row.rating_comment]);
+    let names = contacts.values().map(|contact| &contact.name);
+    let values = Values::open(state, member, said.chain(names).flatten()).await?;
+    let items = rows.into_iter().map(|row| item(row, &contacts, &values)).collect();
+    Ok((live.with(contacts_live), items))
+}
+
+fn item(row: Row, contacts: &BTreeMap<Uuid, contacts::Row>, values: &Values) -> Item {
+    let contact = row.contact_id.and_then(|id| contacts.get(&id));
+    Item {
+        subject: values.text(row.subject.as_ref()),
+        erased: values.erased(row.subject.as_ref()),
+        contact_id: contact.map(|contact| contact.contact_id).or(row.contact_id),
+        contact_name: contact.and_then(|contact| values.text(contact.name.as_ref())),
+        rating_comment: values.text(row.rating_comment.as_ref()),
+        id: row.ticket_id,
+        number: row.number,
+        status: row.state,
+        priority: row.priority,
+        assignee_id: row.assignee,
+        conversation_id: row.conversation_id,
+        cycle: row.cycle,
+        reopened_count: row.reopened,
+        comment_count: row.comments,
+        rating: row.rating,
+        merged_into: row.merged_into,
+        opened_at: row.opened_at,
+        first_response_at: row.first_response_at,
+        solved_at: row.solved_at,
+        closed_at: row.closed_at,
+        last_activity_at: row.last_activity_at,
+        version: row.version,
+    }
+}
+
+fn comment(row: ticket_comments::Row, values: &Values) -> Comment {
+    Comment {
+        body: values.text(row.body.as_ref()),
+        erased: values.erased(row.body.as_ref()),
+        id: row.comment_id,
+        public: row.public,
+        author: row.author,
+        actor: row.actor,
+        cycle: row.cycle,
+        at: row.at,
+        recorded_at: row.recorded_at,
+    }
+}
