@@ -15,6 +15,7 @@ mod postgres_es;
 mod processes;
 mod read_models;
 mod support;
+mod templates;
 mod tenancy;
 mod tickets;
 mod tidy;

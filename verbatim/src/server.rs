@@ -75,7 +75,8 @@ impl Server {
                 stopped.clone(),
             )),
             tokio::spawn(policies::run(store.clone(), SendMessages, stopped.clone())),
-            tokio::spawn(effects::run(store.clone(), sender, stopped)),
+            // Decisions may borrow across awaits in ways that keep them on one thread.
+            actix_web::rt::spawn(effects::run(store.clone(), sender, stopped)),
         ];
         Ok(Server { commands, database, embedded, stop, workers })
     }
