@@ -79,7 +79,10 @@ impl Noun for Template {
 
 /// What is wrong with a template, in the form of a problem document's `errors`.
 fn faults(draft: &Draft) -> Vec<Value> {
-    let told = |fault: template::Fault| json!({"field": fault.path, "code": fault.code, "detail": fault.message});
+    let told = |fault: template::Fault| {
+        let template::Fault { path, code, message } = fault;
+        json!({"field": path, "code": code, "detail": message})
+    };
     validate(draft).into_iter().map(told).collect()
 }
 

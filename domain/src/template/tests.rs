@@ -153,113 +153,175 @@ fn what_meta_documents_is_accepted() {
     }
 }
 
-#[test]
-fn each_fault_of_name_language_and_texts_is_named_with_its_place() {
-    let long = |count: usize| json!("x".repeat(count));
-    let table = [
-        ("/name", json!(""), "name", "name.invalid"),
-        ("/name", json!("Order ready"), "name", "name.invalid"),
-        ("/name", long(513), "name", "name.invalid"),
-        ("/language", json!("english"), "language", "language.unknown"),
-        ("/language", json!("en-US"), "language", "language.unknown"),
-        ("/language", json!("pt"), "language", "language.unknown"),
-        ("/ttl", json!(59), "message_send_ttl_seconds", "ttl.out_of_range"),
-        ("/components/0/text", long(61), "components[0].text", "text.too_long"),
-        ("/components/0/text", json!("*Order* is here"), "components[0].text", "text.markup"),
-        (
-            "/components/0/text",
-            json!("{{1}} of {{2}} is"),
-            "components[0].text",
-            "placeholder.too_many",
-        ),
-        (
-            "/components/0/example",
-            json!({}),
-            "components[0].example.header_text",
-            "example.missing",
-        ),
-        (
-            "/components/0/format",
-            json!("video"),
-            "components[0].example.header_handle",
-            "example.missing",
-        ),
-        ("/components/0/format", json!("location"), "components[0].text", "text.not_allowed"),
-        ("/components/0/format", json!("product"), "components[0].format", "header.not_allowed"),
-        ("/components/1/text", json!(" "), "components[1].text", "text.missing"),
-        ("/components/1/text", long(1025), "components[1].text", "text.too_long"),
-        (
-            "/components/1/text",
-            json!("{{1}} and {{2}} x"),
-            "components[1].text",
-            "placeholder.edge",
-        ),
-        (
-            "/components/1/text",
-            json!("a {{1}} and {{2}} "),
-            "components[1].text",
-            "placeholder.edge",
-        ),
-        (
-            "/components/1/text",
-            json!("a {{1}} {{2}} b"),
-            "components[1].text",
-            "placeholder.adjacent",
-        ),
-        ("/components/1/text", json!("a {{1}} b {{3}} c"), "components[1].text", "placeholder.gap"),
-        ("/components/1/text", json!("a {{2}} b"), "components[1].text", "placeholder.gap"),
-        (
-            "/components/1/text",
-            json!("a {{1} b {{2}} c"),
-            "components[1].text",
-            "placeholder.malformed",
-        ),
-        ("/components/1/text", json!("a {{name}} b"), "components[1].text", "placeholder.format"),
-        ("/components/1/text", json!("a {{01}} b"), "components[1].text", "placeholder.format"),
-        (
-            "/components/1/text",
-            json!("a {{1}} b"),
-            "components[1].example.body_text",
-            "example.count",
-        ),
-        ("/components/1/example", json!({}), "components[1].example.body_text", "example.missing"),
-        (
-            "/components/1/example",
-            json!({"body_text": [["A", ""]]}),
-            "components[1].example.body_text",
-            "example.empty",
-        ),
-        (
-            "/components/1/example",
-            json!({"body_text": [["A", "B"], ["C"]]}),
-            "components[1].example.body_text",
-            "example.count",
-        ),
-        (
-            "/components/1/add_security_recommendation",
-            json!(true),
-            "components[1].add_security_recommendation",
-            "authentication.only",
-        ),
-        ("/components/2/text", long(61), "components[2].text", "text.too_long"),
-        ("/components/2/text", json!("By {{1}}"), "components[2].text", "placeholder.not_allowed"),
-        (
-            "/components/2/code_expiration_minutes",
-            json!(5),
-            "components[2].code_expiration_minutes",
-            "authentication.only",
-        ),
-        (
-            "/components/-",
-            json!({"type": "footer", "text": "Two"}),
-            "components[4]",
-            "component.duplicate",
-        ),
-        ("/format", json!("named"), "components[1].text", "placeholder.format"),
-    ];
+/// Each change to a valid draft, and the fault that it is.
+#[track_caller]
+fn all_refused(valid: fn() -> Draft, table: &[(&str, Value, &str, &str)]) {
     for (pointer, value, path, code) in table {
-        refused(&with(draft(), pointer, value), path, code);
+        refused(&with(valid(), pointer, value.clone()), path, code);
     }
+}
+
+#[test]
+fn each_fault_of_name_language_and_header_is_named_with_its_place() {
+    let long = |count: usize| json!("x".repeat(count));
+    all_refused(
+        draft,
+        &[
+            ("/name", json!(""), "name", "name.invalid"),
+            ("/name", json!("Order ready"), "name", "name.invalid"),
+            ("/name", long(513), "name", "name.invalid"),
+            ("/language", json!("english"), "language", "language.unknown"),
+            ("/language", json!("en-US"), "language", "language.unknown"),
+            ("/language", json!("pt"), "language", "language.unknown"),
+            ("/ttl", json!(59), "message_send_ttl_seconds", "ttl.out_of_range"),
+            ("/components/0/text", long(61), "components[0].text", "text.too_long"),
+            ("/components/0/text", json!("*Order* is here"), "components[0].text", "text.markup"),
+            (
+                "/components/0/text",
+                json!("{{1}} of {{2}} is"),
+                "components[0].text",
+                "placeholder.too_many",
+            ),
+            (
+                "/components/0/example",
+                json!({}),
+                "components[0].example.header_text",
+                "example.missing",
+            ),
+            (
+                "/components/0/format",
+                json!("video"),
+                "components[0].example.header_handle",
+                "example.missing",
+            ),
+            ("/components/0/format", json!("location"), "components[0].text", "text.not_allowed"),
+            (
+                "/components/0/format",
+                json!("product"),
+                "components[0].format",
+                "header.not_allowed",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn each_fault_of_a_bodys_words_is_named_with_its_place() {
+    let long = |count: usize| json!("x".repeat(count));
+    all_refused(
+        draft,
+        &[
+            ("/components/1/text", json!(" "), "components[1].text", "text.missing"),
+            ("/components/1/text", long(1025), "components[1].text", "text.too_long"),
+            (
+                "/components/1/text",
+                json!("{{1}} and {{2}} x"),
+                "components[1].text",
+                "placeholder.edge",
+            ),
+            (
+                "/components/1/text",
+                json!("a {{1}} and {{2}} "),
+                "components[1].text",
+                "placeholder.edge",
+            ),
+            (
+                "/components/1/text",
+                json!("a {{1}} {{2}} b"),
+                "components[1].text",
+                "placeholder.adjacent",
+            ),
+            (
+                "/components/1/text",
+                json!("a {{1}} b {{3}} c"),
+                "components[1].text",
+                "placeholder.gap",
+            ),
+            ("/components/1/text", json!("a {{2}} b"), "components[1].text", "placeholder.gap"),
+            (
+                "/components/1/text",
+                json!("a {{1} b {{2}} c"),
+                "components[1].text",
+                "placeholder.malformed",
+            ),
+            (
+                "/components/1/text",
+                json!("a {{name}} b"),
+                "components[1].text",
+                "placeholder.format",
+            ),
+            ("/components/1/text", json!("a {{01}} b"), "components[1].text", "placeholder.format"),
+        ],
+    );
+}
+
+#[test]
+fn each_fault_of_a_bodys_examples_is_named_with_its_place() {
+    all_refused(
+        draft,
+        &[
+            (
+                "/components/1/text",
+                json!("a {{1}} b"),
+                "components[1].example.body_text",
+                "example.count",
+            ),
+            (
+                "/components/1/example",
+                json!({}),
+                "components[1].example.body_text",
+                "example.missing",
+            ),
+            (
+                "/components/1/example",
+                json!({"body_text": [["A", ""]]}),
+                "components[1].example.body_text",
+                "example.empty",
+            ),
+            (
+                "/components/1/example",
+                json!({"body_text": [["A", "B"], ["C"]]}),
+                "components[1].example.body_text",
+                "example.count",
+            ),
+            (
+                "/components/1/add_security_recommendation",
+                json!(true),
+                "components[1].add_security_recommendation",
+                "authentication.only",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn each_fault_of_the_rest_is_named_with_its_place() {
+    let long = |count: usize| json!("x".repeat(count));
+    all_refused(
+        draft,
+        &[
+            ("/components/2/text", long(61), "components[2].text", "text.too_long"),
+            (
+                "/components/2/text",
+                json!("By {{1}}"),
+                "components[2].text",
+                "placeholder.not_allowed",
+            ),
+            (
+                "/components/2/code_expiration_minutes",
+                json!(5),
+                "components[2].code_expiration_minutes",
+                "authentication.only",
+            ),
+            (
+                "/components/-",
+                json!({"type": "footer", "text": "Two"}),
+                "components[4]",
+                "component.duplicate",
+            ),
+            ("/format", json!("named"), "components[1].text", "placeholder.format"),
+        ],
+    );
     refused(&Draft { components: vec![], ..draft() }, "components", "body.missing");
 }
 

@@ -11,7 +11,7 @@ use super::{demo, status};
 use crate::support::{Scratch, ended};
 
 /// More than a rebuild folds before it writes down how far it is.
-const EVENTS: i64 = 130_000;
+const EVENTS: i64 = 112_000;
 
 /// A contact is blocked and unblocked, over and over.
 async fn lengthen(log: &mut PgConnection) {
