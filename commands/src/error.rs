@@ -3,7 +3,9 @@
 
 use std::convert::Infallible;
 
-use domain::{api_key, channel, contact, conversation, organization, template, ticket, user};
+use domain::{
+    api_key, channel, contact, conversation, organization, payout, template, ticket, user,
+};
 
 /// The business says no.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,8 @@ pub enum Refusal {
     Conversation(#[from] conversation::Error),
     #[error(transparent)]
     Organization(#[from] organization::Error),
+    #[error(transparent)]
+    Payout(#[from] payout::Error),
     #[error(transparent)]
     Template(#[from] template::Error),
     #[error(transparent)]
@@ -87,4 +91,4 @@ macro_rules! refusals {
     )* };
 }
 
-refusals!(api_key, channel, contact, conversation, organization, template, ticket, user);
+refusals!(api_key, channel, contact, conversation, organization, payout, template, ticket, user);

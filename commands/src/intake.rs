@@ -60,6 +60,11 @@ pub async fn receive(
     })
 }
 
+/// Who holds a message's claim: the message, and the conversation that it is in.
+pub fn message_owner(message: Uuid, conversation: Uuid) -> String {
+    format!("{message} {conversation}")
+}
+
 /// The claim by which a message that the provider took is known as ours.
 pub fn message_claim(store: &Store, route: &Route, wamid: &str) -> (&'static str, Vec<u8>) {
     (known::MESSAGE, messages::reference_claim(&known::Names { store, route }, wamid))
@@ -76,7 +81,7 @@ pub async fn conversation_with(
     let known = Known::of_party(work.commands().store(), route, party).await?;
     let mut intake = Intake { work, route, known, duplicates: 0 };
     let Some(contact) = intake.contact(party, now).await? else { return Ok(None) };
-    let conversation = intake.conversation(contact, None).await?;
+    let conversation = intake.conversation(contact, None, None, true).await?;
     Ok(Some((contact, conversation)))
 }
 
@@ -117,6 +122,13 @@ impl Intake<'_, '_> {
     fn claim(&mut self, scope: &'static str, value: Vec<u8>, owner: Uuid) {
         self.known.learn(scope, value.clone(), owner);
         self.work.claim(scope, value, owner.to_string());
+    }
+
+    /// Claims something about a message, which is in that conversation.
+    fn claim_message(&mut self, value: Vec<u8>, message: Uuid, conversation: Uuid) {
+        self.known.learn(known::MESSAGE, value.clone(), message);
+        self.known.settle(message, conversation);
+        self.work.claim(known::MESSAGE, value, message_owner(message, conversation));
     }
 
     /// The line that the provider named, where it is not the channel's own.

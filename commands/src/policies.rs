@@ -2,6 +2,7 @@
 //! beginning: what it asked for has happened in the world.
 
 pub mod send_messages;
+pub mod submit_payouts;
 
 use std::time::Duration;
 

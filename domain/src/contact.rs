@@ -84,6 +84,8 @@ pub struct Absorbed {
     pub name: Option<Personal<String>>,
     /// When the name was last known to be true.
     pub at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named_by_hand: bool,
     pub identities: Identities,
     /// When number and user id were told to be others; 1970 if never.
     pub phoned_at: DateTime<Utc>,
@@ -145,7 +147,10 @@ pub enum Error {
     InvalidTag,
     #[error("a contact has at most 50 tags")]
     TooManyTags,
-    #[error("an attribute's name has 1 to 50 characters; a contact has at most 100 attributes")]
+    #[error(
+        "an attribute's name has 1 to 50 characters, its value at most 1000; a contact has at most \
+         100 attributes"
+    )]
     InvalidAttribute,
 }
 
@@ -156,6 +161,8 @@ pub struct Contact {
     pub name: Option<String>,
     /// When the name was true, by the clock of its source.
     pub named_at: DateTime<Utc>,
+    /// Whether somebody of the organisation gave the name. The provider's gives way to it.
+    pub named_by_hand: bool,
     pub phone: Option<String>,
     /// When the phone number was told to be another, by the clock of its source.
     pub phoned_at: DateTime<Utc>,
@@ -211,11 +218,13 @@ impl Aggregate for Contact {
                 self.registered = true;
                 self.name = contact.name.as_ref().and_then(|name| name.clear().cloned());
                 self.named_at = contact.at;
+                self.named_by_hand = contact.source == Source::Api;
                 self.learn(&contact.identities);
             }
-            Event::Renamed { name, at, .. } => {
+            Event::Renamed { name, at, source } => {
                 self.name = name.clear().cloned();
                 self.named_at = *at;
+                self.named_by_hand = *source == Source::Api;
             }
             Event::Identified(identities) => self.learn(identities),
             Event::NumberChanged { phone, at, .. } => {
@@ -248,6 +257,7 @@ impl Aggregate for Contact {
                 if let Some(name) = &other.name {
                     self.name = name.clear().cloned();
                     self.named_at = other.at;
+                    self.named_by_hand = other.named_by_hand;
                 }
                 self.learn(&other.identities);
                 self.phoned_at = self.phoned_at.max(other.phoned_at);
@@ -274,11 +284,12 @@ fn register(contact: Registered) -> Result<Vec<Event>, Error> {
 }
 
 impl Contact {
-    /// The newest name wins, and of two told for the same moment the greater, so that the order in
-    /// which they arrive changes nothing.
+    /// A name given by hand goes before the provider's; of one kind the newest wins, and of two
+    /// told for the same moment the greater: so the order in which they arrive changes nothing.
     fn rename(&self, name: Personal<String>, at: DateTime<Utc>, source: Source) -> Vec<Event> {
         let known = self.name.as_ref();
-        let stale = known.is_some() && (at, name.clear()) < (self.named_at, known);
+        let told = (source == Source::Api, at, name.clear());
+        let stale = known.is_some() && told < (self.named_by_hand, self.named_at, known);
         unless(stale || known == name.clear(), Event::Renamed { name, at, source })
     }
 
@@ -308,9 +319,10 @@ impl Contact {
     }
 
     fn absorb(&self, other: Absorbed) -> Absorbed {
-        let named = (self.named_at, self.name.as_ref());
-        let newer =
-            |name: &Personal<String>| self.name.is_none() || (other.at, name.clear()) > named;
+        let named = (self.named_by_hand, self.named_at, self.name.as_ref());
+        let newer = |name: &Personal<String>| {
+            self.name.is_none() || (other.named_by_hand, other.at, name.clear()) > named
+        };
         let unknown = |(name, _): &(String, Personal<String>)| !self.attributes.contains_key(name);
         Absorbed {
             name: other.name.filter(newer),
@@ -349,7 +361,12 @@ impl Contact {
             self.attributes.get(name) != value.as_ref().and_then(Personal::clear)
         });
         let bad_name = |name: &String| name.trim().is_empty() || name.chars().count() > 50;
-        if attributes.keys().any(bad_name) || self.attributes.len() + attributes.len() > 100 {
+        let long = |value: &Option<Personal<String>>| {
+            value.as_ref().and_then(Personal::clear).is_some_and(|text| text.chars().count() > 1000)
+        };
+        let kept = self.attributes.keys().filter(|name| !attributes.contains_key(*name)).count();
+        let set = attributes.values().flatten().count();
+        if attributes.keys().any(bad_name) || attributes.values().any(long) || kept + set > 100 {
             return Err(Error::InvalidAttribute);
         }
         Ok(unless(attributes.is_empty(), Event::AttributesSet { attributes }))
@@ -431,6 +448,7 @@ mod tests {
             contact: Uuid::from_u128(9),
             name: Some(personal(name)),
             at: at(seconds),
+            named_by_hand: true,
             identities: Identities { phone: Some(personal("1555")), ..Identities::default() },
             phoned_at: at(0),
             user_id_at: at(0),

@@ -2,6 +2,7 @@
 //! channel, in rounds from opening to closing that are counted as cycles.
 
 mod message;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
 use crate::message::{Delivery, Kind};
 pub use message::{Author, Body, Draft, Message, Outgoing, Receipt};
+pub use state::State;
 
 #[derive(Debug)]
 pub enum Command {
@@ -71,58 +73,6 @@ pub enum Command {
         into: Uuid,
         messages: Vec<Uuid>,
     },
-}
-
-/// Where a conversation stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    BotHandling,
-    HumanHandling,
-    #[default]
-    Open,
-    WaitingForCustomer,
-    Closed,
-}
-
-impl State {
-    pub const ALL: [State; 5] = [
-        State::BotHandling,
-        State::HumanHandling,
-        State::Open,
-        State::WaitingForCustomer,
-        State::Closed,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::BotHandling => "bot_handling",
-            State::HumanHandling => "human_handling",
-            State::Open => "open",
-            State::WaitingForCustomer => "waiting_for_customer",
-            State::Closed => "closed",
-        }
-    }
-}
-
-impl State {
-    /// Where a conversation stands after an event, given whether somebody has it then.
-    pub fn after(self, event: &Event, assigned: bool) -> State {
-        let handled = if assigned { State::HumanHandling } else { State::Open };
-        match event {
-            Event::Assigned { .. } => State::HumanHandling,
-            Event::Unassigned { .. } => State::Open,
-            Event::Resolved { .. } => State::Closed,
-            Event::Reopened { .. } => handled,
-            Event::MessageQueued(message) if message.is_news() => State::WaitingForCustomer,
-            Event::MessageReceived(message)
-                if self == State::WaitingForCustomer && message.is_news() =>
-            {
-                handled
-            }
-            _ => self,
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -420,7 +370,7 @@ fn reported(delivery: Delivery, receipt: Receipt) -> Event {
 
 impl Conversation {
     fn receive(&self, message: Message) -> Vec<Event> {
-        if self.state != State::Closed || message.imported {
+        if self.state != State::Closed || !message.is_news() {
             return vec![Event::MessageReceived(Message { cycle: self.cycle, ..message })];
         }
         let cycle = self.cycle + 1;

@@ -9,6 +9,7 @@ use crate::channel::{self, Channel};
 use crate::contact::{self, Contact};
 use crate::conversation::{self, Conversation};
 use crate::organization::{self, Organization};
+use crate::payout::{self, Payout};
 use crate::template::{self, Template};
 use crate::ticket::{self, Ticket};
 use crate::ticket_counter::{self, TicketCounter};
@@ -25,6 +26,7 @@ pub enum Event {
     Contact(contact::Event),
     Conversation(conversation::Event),
     Organization(organization::Event),
+    Payout(payout::Event),
     Template(template::Event),
     Ticket(ticket::Event),
     TicketCounter(ticket_counter::Event),
@@ -57,6 +59,7 @@ impl Event {
             Contact::TYPE => payload_of(payload).map(Event::Contact),
             Conversation::TYPE => payload_of(payload).map(Event::Conversation),
             Organization::TYPE => payload_of(payload).map(Event::Organization),
+            Payout::TYPE => payload_of(payload).map(Event::Payout),
             Template::TYPE => payload_of(payload).map(Event::Template),
             Ticket::TYPE => payload_of(payload).map(Event::Ticket),
             TicketCounter::TYPE => payload_of(payload).map(Event::TicketCounter),
@@ -150,6 +153,7 @@ mod tests {
             (Contact::TYPE, variants::<contact::Event>()),
             (Conversation::TYPE, variants::<conversation::Event>()),
             (Organization::TYPE, variants::<organization::Event>()),
+            (Payout::TYPE, variants::<payout::Event>()),
             (Template::TYPE, variants::<template::Event>()),
             (Ticket::TYPE, variants::<ticket::Event>()),
             (TicketCounter::TYPE, variants::<ticket_counter::Event>()),

@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod event;
 pub mod message;
 pub mod organization;
+pub mod payout;
 pub mod personal;
 pub mod secret;
 pub mod template;

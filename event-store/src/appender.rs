@@ -14,10 +14,12 @@ use crate::keyring::Keyring;
 use crate::store::{Appended, Clock, Error};
 
 /// How long a batch whose answer was lost is sent again before its callers are told.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Request {
     pub(crate) written: Written,
+    /// The newest erasure that was known before its personal data was encrypted.
+    pub(crate) erasures_seen: i64,
     pub(crate) answer: oneshot::Sender<Result<Appended, Error>>,
 }
 
@@ -60,14 +62,9 @@ impl Appender {
     async fn send(&self, batch: Vec<Request>, groups: Vec<usize>) -> Vec<Request> {
         match self.ask(&batch, &groups).await {
             Ok(answer) => self.settle(batch, &groups, answer).await,
-            Err(_) if batch.len() > 1 => self.send_halves(batch).await,
-            Err(error) => {
-                let error = Arc::new(error);
-                for request in batch {
-                    let _ = request.answer.send(Err(Error::Database(error.clone())));
-                }
-                vec![]
-            }
+            // Splitting finds an append that the database can't take, not a database that is gone.
+            Err(error) if batch.len() > 1 && !is_lost(&error) => self.send_halves(batch).await,
+            Err(error) => fail(batch, error.into()),
         }
     }
 
@@ -105,7 +102,7 @@ impl Appender {
         let written: Vec<&Written> = batch.iter().map(|request| &request.written).collect();
         let a = Arrays::of(&written);
         let groups: Vec<i32> = groups.iter().map(|group| *group as i32).collect();
-        let seen = Some(self.erasures_seen.load(Ordering::Acquire)).filter(|no| *no > 0);
+        let seen = batch.iter().map(|request| request.erasures_seen).min().filter(|no| *no > 0);
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         metrics::histogram!("verbatim_append_batch_events").record(a.e_append.len() as f64);
         let started = std::time::Instant::now();

@@ -113,16 +113,16 @@ pub async fn epoch(db: impl PgExecutor<'_>) -> sqlx::Result<i32> {
     sqlx::query_scalar("select max(epoch) from epochs").fetch_one(db).await
 }
 
-/// Whose stream it is, if there is one.
-pub async fn tenant_of(
+/// The first event of a stream, if there is one.
+pub async fn first(
     db: impl PgExecutor<'_>,
     aggregate_type: &str,
     aggregate_id: &str,
-) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar(
-        "select tenant_id from events
-          where aggregate_type = $1 and aggregate_id = $2 and sequence = 1",
-    )
+) -> sqlx::Result<Option<Recorded>> {
+    sqlx::query_as(&format!(
+        "select {COLUMNS} from events
+          where aggregate_type = $1 and aggregate_id = $2 and sequence = 1"
+    ))
     .bind(aggregate_type)
     .bind(aggregate_id)
     .fetch_optional(db)

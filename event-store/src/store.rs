@@ -25,6 +25,15 @@ const NOTICE: Duration = Duration::from_millis(25);
 const POLL: Duration = Duration::from_millis(200);
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
+/// All claims whose scope and beginning of value are asked for, by tenant, scopes, and the least and
+/// greatest values. OFFSET 0 keeps the planner from making one scan of the whole table out of many
+/// look-ups.
+pub const CLAIMS: &str = "select c.scope, c.value, c.aggregate_id
+       from unnest($2::text[], $3::bytea[], $4::bytea[]) w(scope, low, high)
+      cross join lateral (select * from claims c where c.tenant_id = $1
+        and c.scope = w.scope and c.value >= w.low and c.value <= w.high offset 0) c
+      order by c.scope, c.value";
+
 /// Where an append went: its first and last position, and when. Without events, `last` is where
 /// the log stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +111,7 @@ pub struct Store {
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
     epoch: i32,
+    erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
 }
 
@@ -115,6 +125,7 @@ impl Store {
         let epoch = log::epoch(&pool).await?;
         let erasures: Option<i64> =
             sqlx::query_scalar("select max(no) from erasures").fetch_one(&pool).await?;
+        let erasures_seen = Arc::new(AtomicI64::new(erasures.unwrap_or_default()));
         let round_trips = Arc::new(AtomicU64::new(0));
         let (appends, inbox) = mpsc::channel(WAITING);
         let appender = Appender {
@@ -122,12 +133,21 @@ impl Store {
             keyring: keyring.clone(),
             clock: clock.clone(),
             head: head.clone(),
-            erasures_seen: Arc::new(AtomicI64::new(erasures.unwrap_or_default())),
+            erasures_seen: erasures_seen.clone(),
             round_trips: round_trips.clone(),
         };
         let stop = tokio::spawn(appender.run(inbox));
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
-        Ok(Store { pool, codec: Codec { keyring }, clock, appends, head, epoch, round_trips })
+        Ok(Store {
+            pool,
+            codec: Codec { keyring },
+            clock,
+            appends,
+            head,
+            epoch,
+            erasures_seen,
+            round_trips,
+        })
     }
 
     /// Appends a unit of work: encrypts its personal data, waits for its batch, and tells where it
@@ -138,6 +158,7 @@ impl Store {
             return Err(Error::Empty);
         }
         loop {
+            let erasures_seen = self.erasures_seen.load(Ordering::Acquire);
             let mut sealed = append.clone();
             for event in sealed.streams.iter_mut().flat_map(|stream| &mut stream.events) {
                 self.codec.encrypt(append.tenant, event.event_id, &mut event.payload).await?;
@@ -145,7 +166,7 @@ impl Store {
             let id = append.command_id.unwrap_or_default();
             self.codec.encrypt(append.tenant, id, &mut sealed.metadata).await?;
             let (answer, answered) = oneshot::channel();
-            let request = Request { written: Written::new(sealed), answer };
+            let request = Request { written: Written::new(sealed), erasures_seen, answer };
             self.appends.send(request).await.map_err(|_| Error::Closed)?;
             match answered.await.map_err(|_| Error::Closed)? {
                 Err(Error::EncryptAgain) => {}
@@ -207,19 +228,13 @@ impl Store {
         // Beyond every value that begins so: hashes of ours are shorter.
         let highs: Vec<Vec<u8>> =
             lows.iter().map(|low| [*low, [0xff; 65].as_slice()].concat()).collect();
-        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(
-            "select c.scope, c.value, c.aggregate_id
-               from unnest($2::text[], $3::bytea[], $4::bytea[]) w(scope, low, high)
-              cross join lateral (select * from claims c where c.tenant_id = $1
-                and c.scope = w.scope and c.value >= w.low and c.value <= w.high) c
-              order by c.scope, c.value",
-        )
-        .bind(tenant)
-        .bind(&scopes)
-        .bind(&lows)
-        .bind(&highs)
-        .fetch_all(&self.pool)
-        .await?;
+        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(CLAIMS)
+            .bind(tenant)
+            .bind(&scopes)
+            .bind(&lows)
+            .bind(&highs)
+            .fetch_all(&self.pool)
+            .await?;
         let claim = |(scope, value, owner)| Claim { scope, value, owner };
         Ok(rows.into_iter().map(claim).collect())
     }

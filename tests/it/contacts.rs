@@ -242,3 +242,36 @@ async fn contacts_are_listed_by_tag_and_page_by_page() {
     names.dedup();
     assert_eq!(names.len(), 9);
 }
+
+#[tokio::test]
+async fn a_name_given_by_hand_stays_when_the_customer_writes() {
+    let app = App::start().await;
+    let organization = app.organization("Baraka").await;
+    app.say(&organization, &crate::support::ANA, "wamid.1", 0, "Hello").await;
+    let row = &app.conversations(&organization).await[0];
+    let path = format!("/v1/contacts/{}", row["contact"]["id"].as_str().unwrap());
+    let by_hand = Some(json!({"name": "Ana from the depot"}));
+    let patch = reqwest::Method::PATCH;
+    app.send(patch, &organization.agent, &path, by_hand, &[]).await.expect(200);
+    app.say(&organization, &crate::support::ANA, "wamid.2", 1, "Me again").await;
+    let row = &app.conversations(&organization).await[0];
+    assert_eq!(row["contact"]["name"], "Ana from the depot");
+}
+
+#[tokio::test]
+async fn a_contact_with_a_hundred_attributes_can_still_change_them() {
+    let app = App::start().await;
+    let organization = app.organization("Baraka").await;
+    let all: serde_json::Map<String, serde_json::Value> =
+        (0..100).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let contact = json!({"name": "Full", "attributes": all});
+    let made = app.post(&organization.agent, "/v1/contacts", contact).await.expect(201);
+    let path = format!("/v1/contacts/{}", made.data()["id"].as_str().unwrap());
+    let patch = async |attributes: serde_json::Value| {
+        let body = Some(json!({"attributes": attributes}));
+        app.send(reqwest::Method::PATCH, &organization.agent, &path, body, &[]).await
+    };
+    assert_eq!(patch(json!({"one_more": "v"})).await.refused(422), "contact.invalid_attribute");
+    patch(json!({"k1": null})).await.expect(200);
+    patch(json!({"one_more": "v"})).await.expect(200);
+}

@@ -291,6 +291,37 @@ async fn news_wake_a_reader_in_another_process() {
     assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn looking_up_claims_never_scans_them_all() {
+    let db = TestDatabase::new().await;
+    let store = db.store().await;
+    sqlx::query(
+        "insert into claims select $1, 'message', sha256(n::text::bytea), n::text
+           from generate_series(1, 50000) n",
+    )
+    .bind(TENANT)
+    .execute(&db.database.owner)
+    .await
+    .unwrap();
+    sqlx::query("analyze claims").execute(&db.database.owner).await.unwrap();
+    let wanted: Vec<(&str, Vec<u8>)> = (0..100u8).map(|n| ("message", vec![n; 16])).collect();
+    let plan: Vec<String> = sqlx::query_scalar(&format!("explain {}", event_store::store::CLAIMS))
+        .bind(TENANT)
+        .bind(wanted.iter().map(|(scope, _)| *scope).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|(_, low)| low.clone()).collect::<Vec<_>>())
+        .bind(
+            wanted
+                .iter()
+                .map(|(_, low)| [low.as_slice(), &[0xff; 65]].concat())
+                .collect::<Vec<_>>(),
+        )
+        .fetch_all(&db.database.owner)
+        .await
+        .unwrap();
+    assert!(!plan.join("\n").contains("Seq Scan"), "{}", plan.join("\n"));
+    assert_eq!(store.claims(TENANT, &wanted).await.unwrap().len(), 0);
+}
+
 /// One step of the model: an append that may collide with what is there in every way there is.
 #[derive(Clone, Debug)]
 struct Step {

@@ -1,5 +1,6 @@
 //! The one table from refusals and failures to status and code.
 
+mod payouts;
 mod templates;
 mod tickets;
 
@@ -22,6 +23,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::Contact(contact::Error::InvalidAttribute) => problem.about("attributes"),
             Refusal::Conversation(conversation::Error::InvalidNote) => problem.about("body"),
+            Refusal::Payout(error) => match payouts::told(&error) {
+                (.., Some(field)) => problem.about(field),
+                _ => problem,
+            },
             Refusal::Template(error) => templates::explained(problem, error),
             Refusal::Ticket(error) => match tickets::told(&error) {
                 (.., Some(field)) => problem.about(field),
@@ -70,6 +75,10 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             organization::Error::AlreadyFounded => (CONFLICT, "organization.already_founded"),
             organization::Error::InvalidName => (INVALID, "organization.invalid_name"),
         },
+        Refusal::Payout(error) => {
+            let (status, code, _) = payouts::told(error);
+            (status, code)
+        }
         Refusal::Template(error) => {
             let (status, code, _) = templates::told(error);
             (status, code)
@@ -142,7 +151,7 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::{template, ticket};
+    use domain::{payout, template, ticket};
     use uuid::Uuid;
 
     use super::*;
@@ -201,6 +210,19 @@ mod tests {
             conversation::Error::Uncertain.into(),
             organization::Error::AlreadyFounded.into(),
             organization::Error::InvalidName.into(),
+            payout::Error::AlreadyRequested.into(),
+            payout::Error::NotFound.into(),
+            payout::Error::SamePerson.into(),
+            payout::Error::NotRequested { state: payout::State::Approved }.into(),
+            payout::Error::TooLate { state: payout::State::Submitted }.into(),
+            payout::Error::NotApproved { state: payout::State::Cancelled }.into(),
+            payout::Error::InvalidAmount.into(),
+            payout::Error::InvalidCurrency.into(),
+            payout::Error::InvalidProvider.into(),
+            payout::Error::InvalidReason.into(),
+            payout::Error::UnknownTicket.into(),
+            payout::Error::UnknownContact.into(),
+            payout::Error::UnknownChannel.into(),
             template::Error::AlreadyDrafted.into(),
             template::Error::NotFound.into(),
             template::Error::Invalid(vec![]).into(),

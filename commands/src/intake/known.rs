@@ -28,6 +28,8 @@ pub fn phone_claim(store: &Store, tenant: Uuid, digits: &str) -> Vec<u8> {
 #[derive(Default)]
 pub(super) struct Known {
     claims: BTreeMap<(&'static str, Vec<u8>), Uuid>,
+    /// The conversation that each known message is in.
+    homes: BTreeMap<Uuid, Uuid>,
     /// The beginnings of conversations' claims that were looked for, or can't be there.
     looked_into: BTreeSet<Vec<u8>>,
 }
@@ -163,7 +165,13 @@ impl Known {
         for claim in store.claims(route.tenant, &wanted).await? {
             let scopes = [PHONE, USER_ID, CONVERSATION, MESSAGE, NOTICE, NAME, PROVIDER_ID];
             let scope = scopes.into_iter().find(|scope| *scope == claim.scope);
-            let owner = claim.owner.parse().map_err(|_| Refusal::NotFound)?;
+            // A message's claim names its conversation, too.
+            let (owner, home) = match claim.owner.split_once(' ') {
+                Some((owner, home)) => (owner, home.parse().ok()),
+                None => (claim.owner.as_str(), None),
+            };
+            let owner = owner.parse().map_err(|_| Refusal::NotFound)?;
+            self.homes.extend(home.map(|home| (owner, home)));
             self.claims.extend(scope.map(|scope| ((scope, claim.value), owner)));
         }
         Ok(())
@@ -171,6 +179,14 @@ impl Known {
 
     pub(super) fn learn(&mut self, scope: &'static str, value: Vec<u8>, owner: Uuid) {
         self.claims.insert((scope, value), owner);
+    }
+
+    pub(super) fn settle(&mut self, message: Uuid, conversation: Uuid) {
+        self.homes.insert(message, conversation);
+    }
+
+    pub(super) fn home(&self, message: Uuid) -> Option<Uuid> {
+        self.homes.get(&message).copied()
     }
 
     pub(super) fn find(&self, scope: &'static str, value: &[u8]) -> Option<Uuid> {

@@ -25,6 +25,8 @@ struct New {
     message: Uuid,
     /// Another content came under the same id.
     conflict: bool,
+    /// What it is claimed under, once its conversation is known.
+    claim: Vec<u8>,
 }
 
 impl Intake<'_, '_> {
@@ -35,14 +37,19 @@ impl Intake<'_, '_> {
         echo: bool,
     ) -> Result<(), Error> {
         let line = line_of(told, self.route).to_owned();
-        let Some(New { message: id, conflict }) = self.news(&line, message) else {
+        let Some(New { message: id, conflict, claim }) = self.news(&line, message) else {
             self.duplicates += 1;
             return Ok(());
         };
         let Some(contact) = self.contact(&message.party, message.at).await? else {
             return self.notice(told).await;
         };
-        let conversation = self.conversation(contact, message.group_id.as_ref()).await?;
+        let touches = message.target.as_deref().and_then(|target| self.known_home(&line, target));
+        let home = touches.or_else(|| self.known.home(id));
+        let news = !echo && message.target.is_none();
+        let group = message.group_id.as_ref();
+        let conversation = self.conversation(contact, group, home, news).await?;
+        self.claim_message(claim, id, conversation);
         let seen_at = self.work.get::<Conversation>(conversation).await?.last_inbound_at;
         if !echo {
             let name = message.party.profile_name.as_ref();
@@ -66,8 +73,11 @@ impl Intake<'_, '_> {
                 },
             ),
             provider_id: Personal::provider(contact, message.provider_id.clone()),
-            reply_to: quoted.map(|quoted| self.reference(&line, quoted)),
-            target: message.target.as_deref().map(|target| self.reference(&line, target)),
+            reply_to: quoted.map(|quoted| self.reference(&line, quoted, conversation)),
+            target: message
+                .target
+                .as_deref()
+                .map(|target| self.reference(&line, target, conversation)),
             conflict,
             moved: false,
             imported: message.imported,
@@ -100,12 +110,14 @@ impl Intake<'_, '_> {
         let Some(contact) = self.contact(&status.recipient, status.at).await? else {
             return self.notice(told).await;
         };
-        let conversation = self.conversation(contact, status.group.as_ref()).await?;
-        let message = match self.own(&prefix) {
+        let own = self.own(&prefix);
+        let home = own.and_then(|message| self.known.home(message));
+        let conversation = self.conversation(contact, status.group.as_ref(), home, false).await?;
+        let message = match own {
             Some(message) => message,
             None => self.ours(conversation, status).await?.unwrap_or_else(Uuid::now_v7),
         };
-        self.claim(MESSAGE, claim, message);
+        self.claim_message(claim, message, conversation);
         let mut receipt =
             self.receipt(told, contact, message, status.at, &status.provider_id, &status.raw);
         receipt.errors.clone_from(&status.errors);
@@ -161,8 +173,7 @@ impl Intake<'_, '_> {
         let is_content = |(rest, _): (&[u8], Uuid)| rest.first() == Some(&CONTENT);
         let conflict = !placeholder && self.known.beginning(MESSAGE, &prefix).any(is_content);
         let message = self.own(&prefix).unwrap_or_else(Uuid::now_v7);
-        self.claim(MESSAGE, claim, message);
-        Some(New { message, conflict })
+        Some(New { message, conflict, claim })
     }
 
     /// The id under which the message of these claims is known, if it is.
@@ -181,22 +192,41 @@ impl Intake<'_, '_> {
     }
 
     /// The id of a message that another one refers to, minted now if it is still to come.
-    fn reference(&mut self, line: &str, provider_id: &str) -> Uuid {
+    fn reference(&mut self, line: &str, provider_id: &str, conversation: Uuid) -> Uuid {
         let prefix = self.names().message(line, provider_id);
         self.own(&prefix).unwrap_or_else(|| {
             let message = Uuid::now_v7();
-            self.claim(MESSAGE, [prefix.as_slice(), &[REFERENCE]].concat(), message);
+            let claim = [prefix.as_slice(), &[REFERENCE]].concat();
+            self.claim_message(claim, message, conversation);
             message
         })
     }
 
-    /// The conversation with this contact or group: the latest one, opened now if there is none.
+    /// The conversation that a message already known to be there is in.
+    fn known_home(&self, line: &str, provider_id: &str) -> Option<Uuid> {
+        self.known.home(self.own(&self.names().message(line, provider_id))?)
+    }
+
+    /// The conversation with this contact or group that something belongs to: `home` where it is
+    /// known, else the latest one, opened now if there is none. Only news of the customer's go on
+    /// in a new one where the channel says so.
     pub(super) async fn conversation(
         &mut self,
         contact: Uuid,
         group: Option<&String>,
+        home: Option<Uuid>,
+        news: bool,
     ) -> Result<Uuid, Error> {
         let peer = group.map_or(Peer::Contact(contact), |group| Peer::Group(group.clone()));
+        let renews = news && self.route.when_closed == WhenClosed::NewConversation;
+        if let Some(home) = home.filter(|_| group.is_none()) {
+            let (home, state) = self.standing(home).await?;
+            let with = self.work.get::<Conversation>(home).await?.between;
+            let theirs = with.is_some_and(|(_, with)| with == contact);
+            if theirs && (!renews || state != State::Closed) {
+                return Ok(home);
+            }
+        }
         let mut latest = self.latest(&peer).await?;
         if latest.is_none() && group.is_none() {
             latest = self.inherited(contact).await?;
@@ -204,9 +234,8 @@ impl Intake<'_, '_> {
         let next = match latest {
             None => 1,
             Some((ordinal, id)) => {
-                let state = self.work.get::<Conversation>(id).await?.state;
-                let renewed = self.route.when_closed == WhenClosed::NewConversation;
-                if state != State::Closed || !renewed {
+                let (id, state) = self.standing(id).await?;
+                if !renews || state != State::Closed {
                     return Ok(id);
                 }
                 ordinal + 1
@@ -218,6 +247,17 @@ impl Intake<'_, '_> {
         let command = Command::Open { channel: self.route.channel, contact, group };
         self.work.execute::<Conversation>(id, command).await?;
         Ok(id)
+    }
+
+    /// The conversation itself, or the one it was merged into, and where that stands.
+    async fn standing(&mut self, mut id: Uuid) -> Result<(Uuid, State), Error> {
+        loop {
+            let conversation: &Conversation = self.work.get(id).await?;
+            match conversation.merged_into {
+                Some(into) => id = into,
+                None => return Ok((id, conversation.state)),
+            }
+        }
     }
 
     /// The latest conversation with a peer, and the how many-eth it is.

@@ -159,7 +159,8 @@ impl Intake<'_, '_> {
         let known: Contact = self.work.get::<Contact>(merged).await?.clone();
         let mut absorbed = absorbed(merged, known, name_at);
         let name = absorbed.name.as_ref().and_then(Personal::clear);
-        if kept.name.is_some() && (absorbed.at, name) < (kept_at, kept.name.as_ref()) {
+        let told = (absorbed.named_by_hand, absorbed.at, name);
+        if kept.name.is_some() && told < (kept.named_by_hand, kept_at, kept.name.as_ref()) {
             absorbed.name = None;
         }
         self.merge_conversations(contact, merged).await?;
@@ -222,6 +223,7 @@ fn absorbed(id: Uuid, contact: Contact, seen_at: DateTime<Utc>) -> Absorbed {
         contact: id,
         name: contact.name.map(personal),
         at: contact.named_at.max(seen_at),
+        named_by_hand: contact.named_by_hand,
         identities: Identities {
             phone: contact.phone.map(personal),
             user_id: contact.user_id.map(personal),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::channel::{Channel, WhenClosed};
+use domain::Aggregate;
+use domain::channel::{Channel, Event, WhenClosed};
 use event_store::log;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
@@ -53,12 +54,16 @@ impl Routes {
 
     async fn look_up(&self, channel: Uuid) -> Result<Option<Route>, Error> {
         let store = self.commands.store();
-        let tenant = log::tenant_of(store.pool(), "channel", &channel.to_string())
+        // What is connected is told by the first event; after it come only notices, any number.
+        let first = log::first(store.pool(), Channel::TYPE, &channel.to_string())
             .await
             .map_err(event_store::Error::from)?;
-        let Some(tenant) = tenant else { return Ok(None) };
-        let (state, _) = self.commands.load::<Channel>(tenant, channel).await?;
-        let Some(connected) = state.connected else { return Ok(None) };
+        let Some(first) = first else { return Ok(None) };
+        let tenant = first.tenant_id;
+        let Event::Connected(connected) = self.commands.decode::<Channel>(&first, false).await?
+        else {
+            return Ok(None);
+        };
         let app_secret = store.secret(connected.app_secret.id).await?;
         let verify_token = store.secret(connected.verify_token.id).await?;
         let access_token = match &connected.access_token {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Policy;
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::whatsapp::graph::{self, Graph, Recipient, Retry, SendError};
-use crate::intake::{Route, Routes, message_claim};
+use crate::intake::{Route, Routes, message_claim, message_owner};
 use crate::{Commands, Error, Meta, Refusal, Work};
 
 pub const KIND: &str = "whatsapp.send";
@@ -180,7 +180,7 @@ impl Sender {
                 let report = Command::Report { delivery, receipt: receipt.clone() };
                 work.execute::<Conversation>(effect.aggregate, report).await?;
                 let (scope, value) = message_claim(store, route, wamid);
-                work.claim(scope, value, message.message.to_string());
+                work.claim(scope, value, message_owner(message.message, effect.aggregate));
                 Ok(())
             })
             .await;

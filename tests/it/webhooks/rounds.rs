@@ -131,3 +131,24 @@ async fn a_channel_may_begin_another_conversation_instead() {
     assert_eq!(inbox[0]["message_count"], 2);
     assert_eq!(app.messages(&organization, &first).await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_receipt_goes_where_its_message_is_and_opens_nothing() {
+    let app = App::start().await;
+    let organization = app.organization_that("Baraka", WhenClosed::NewConversation).await;
+    app.say(&organization, &ANA, "wamid.1", 0, "Hello").await;
+    app.echo(&organization, &ANA, "wamid.2", 1, "Yes?").await;
+    let conversation = app.conversation(&organization, &ANA).await;
+    let resolve = format!("/v1/conversations/{conversation}/resolve");
+    app.post(&organization.agent, &resolve, Value::Null).await.expect(200);
+    app.report(&organization, &ANA, ("wamid.2", 2), "read", Value::Null).await;
+    let thumb = json!({"message_id": "wamid.2", "emoji": "👍"});
+    app.send_kind(&organization, &ANA, ("wamid.3", 3), ("reaction", thumb), Value::Null).await;
+    let said = app.messages(&organization, &conversation).await;
+    assert_eq!(said[1]["delivery"]["status"], "read");
+    assert_eq!(said[1]["reactions"].as_array().unwrap().len(), 1);
+    let inbox = app.conversations(&organization).await;
+    assert_eq!((inbox.len(), &inbox[0]["status"]), (1, &json!("closed")));
+    let opened = app.audit(&organization, "action=conversation.Opened").await;
+    assert_eq!(opened.len(), 1);
+}

@@ -1,0 +1,279 @@
+//! When a payout is approved, PawaPay is asked for it, under the payout's own id. What becomes of
+//! it is told to the payout only on PawaPay's answer to a question of ours.
+
+mod evidence;
+
+use std::time::Duration;
+
+use domain::payout::{Command, Event, Payout, Standing, State};
+use domain::{Actor, Aggregate, Personal};
+use event_store::log::{self, Recorded};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Policy;
+use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
+use crate::gateways::http::Lost;
+use crate::gateways::pawapay::{
+    self, Amount, Failure, InvalidAddress, PawaPay, PayoutStatus, StatusError, Submitted,
+};
+use crate::{Commands, Error, Meta, Refusal};
+pub use evidence::wake;
+
+pub const KIND: &str = "pawapay.payout";
+const NAME: &str = "submit_payouts";
+
+/// Asks for the submission of what is approved.
+pub struct SubmitPayouts;
+
+impl Policy for SubmitPayouts {
+    const NAME: &'static str = NAME;
+
+    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<(), Error> {
+        if stored.aggregate_type != Payout::TYPE || stored.event_type != "Approved" {
+            return Ok(());
+        }
+        let payout = stored.aggregate_id.parse().unwrap_or_default();
+        let effect = NewEffect {
+            id: payout,
+            tenant: stored.tenant_id,
+            kind: KIND,
+            aggregate: payout,
+            position: stored.position,
+            order_key: payout,
+            line: stored.tenant_id,
+            idempotent: true,
+        };
+        let asked = effects::ask(db, &effect).await;
+        asked.map_err(|error| event_store::Error::from(error).into())
+    }
+}
+
+/// Where PawaPay is, and who we are there.
+#[derive(Clone, Debug)]
+pub struct PawaPaySettings {
+    pub base_url: String,
+    /// Without one, payouts stay approved and wait.
+    pub token: Option<String>,
+    /// For how long after a submission PawaPay may say that it has no such payout, and have it
+    /// later.
+    pub grace: Duration,
+}
+
+impl PawaPaySettings {
+    /// PawaPay asks to give it some minutes.
+    pub const GRACE: Duration = Duration::from_secs(300);
+}
+
+/// Carries payouts to PawaPay.
+pub struct Payer {
+    commands: Commands,
+    pawapay: Option<PawaPay>,
+    grace: Duration,
+}
+
+/// What of the request is needed to submit it, opened.
+struct Order {
+    recipient: Option<String>,
+    /// Whose personal data the payout holds.
+    subject: Uuid,
+}
+
+impl Payer {
+    pub fn new(
+        commands: Commands,
+        client: reqwest::Client,
+        settings: PawaPaySettings,
+    ) -> Result<Self, InvalidAddress> {
+        let PawaPaySettings { base_url, token, grace } = settings;
+        let pawapay = token.map(|token| PawaPay::new(client, &base_url, token)).transpose()?;
+        Ok(Payer { commands, pawapay, grace })
+    }
+
+    async fn standing(&self, effect: &Effect) -> Result<Option<Standing>, Error> {
+        let load = self.commands.load::<Payout>(effect.tenant_id, effect.aggregate);
+        Ok(load.await?.0.standing)
+    }
+
+    async fn order(&self, effect: &Effect) -> Result<Order, Error> {
+        let (pool, id) = (self.commands.store().pool(), effect.aggregate.to_string());
+        let stored =
+            log::stream(pool, Payout::TYPE, &id, 0, 1).await.map_err(event_store::Error::from)?;
+        let mut order = Order { recipient: None, subject: effect.aggregate };
+        for event in &stored {
+            if let Event::Requested { recipient, contact, .. } =
+                self.commands.decode::<Payout>(event, true).await?
+            {
+                order.recipient = recipient.clear().cloned();
+                order.subject = contact.unwrap_or(effect.aggregate);
+            }
+        }
+        Ok(order)
+    }
+
+    /// Each telling of an attempt has its number, so that its repeat causes the same events.
+    async fn tell(
+        &self,
+        effect: &Effect,
+        telling: u8,
+        command: impl Fn() -> Command,
+    ) -> Result<(), Error> {
+        let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
+        let attempt = usize::try_from(effect.attempts).unwrap_or_default();
+        meta.command_id = crate::event_id(effect.id, usize::from(telling) << 32 | attempt);
+        meta.correlation_id = effect.id;
+        self.commands.execute::<Payout>(effect.aggregate, command, &meta).await?;
+        Ok(())
+    }
+
+    async fn submit(
+        &self,
+        effect: &Effect,
+        pawapay: &PawaPay,
+        standing: &Standing,
+    ) -> Result<Outcome, Error> {
+        let order = self.order(effect).await?;
+        let amount = Amount::new(standing.amount, &standing.currency);
+        let (Some(phone_number), Ok(amount)) = (order.recipient.clone(), amount) else {
+            return self.unfit(effect, standing).await;
+        };
+        let payout = pawapay::Payout {
+            id: effect.id,
+            amount,
+            phone_number,
+            provider: standing.provider.clone(),
+            customer_message: None,
+            client_reference: None,
+        };
+        match self.tell(effect, 0, || Command::Submit).await {
+            // Somebody cancelled it meanwhile.
+            Err(Error::Refused(Refusal::Payout(_))) => return Ok(Outcome::Done),
+            told => told?,
+        }
+        match pawapay.submit(&payout).await {
+            Ok(Submitted::Accepted | Submitted::DuplicateIgnored) => {
+                self.tell(effect, 1, || Command::Accept).await?;
+                Ok(Outcome::Unclear { reason: "waiting for the provider".into() })
+            }
+            Ok(Submitted::Rejected(failure)) if failure.code.passes() => {
+                self.postpone(effect, failure.code.to_string()).await
+            }
+            Ok(Submitted::Rejected(failure)) => {
+                self.rejected(effect, pawapay, standing, &order, failure).await
+            }
+            Err(Lost::NotSent(cause)) => {
+                self.postpone(effect, Lost::NotSent(cause).to_string()).await
+            }
+            Err(Lost::Unclear(cause)) => self.lose_sight(effect, cause.to_string()).await,
+        }
+    }
+
+    async fn postpone(&self, effect: &Effect, reason: String) -> Result<Outcome, Error> {
+        self.tell(effect, 2, || Command::Postpone { reason: reason.clone() }).await?;
+        Ok(Outcome::Retry { after: None, reason })
+    }
+
+    async fn lose_sight(&self, effect: &Effect, reason: String) -> Result<Outcome, Error> {
+        self.tell(effect, 3, || Command::LoseSight { reason: reason.clone() }).await?;
+        Ok(Outcome::Unclear { reason })
+    }
+
+    /// What is rejected now is only failed if no earlier try was taken.
+    async fn rejected(
+        &self,
+        effect: &Effect,
+        pawapay: &PawaPay,
+        standing: &Standing,
+        order: &Order,
+        failure: Failure,
+    ) -> Result<Outcome, Error> {
+        if standing.submitted_at.is_some() {
+            match pawapay.status(effect.id).await {
+                Ok(PayoutStatus::NotFound) => {}
+                Ok(PayoutStatus::Found(found)) => {
+                    return self.follow(effect, standing, order, &found).await;
+                }
+                Err(error) => return self.lose_sight(effect, error.to_string()).await,
+            }
+        }
+        self.fail(effect, order.subject, Some(&failure)).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn fail(
+        &self,
+        effect: &Effect,
+        subject: Uuid,
+        failure: Option<&Failure>,
+    ) -> Result<(), Error> {
+        let code = failure.map_or("UNSPECIFIED_FAILURE", |failure| failure.code.as_str());
+        let message = failure.and_then(|failure| failure.message.as_ref());
+        let fail = || Command::Fail {
+            code: code.to_owned(),
+            message: message.map(|message| Personal::provider(subject, message.clone())),
+        };
+        self.tell(effect, 4, fail).await
+    }
+
+    /// Nothing can be submitted any more; what was submitted before may still have been paid.
+    async fn unfit(&self, effect: &Effect, standing: &Standing) -> Result<Outcome, Error> {
+        if standing.submitted_at.is_some() {
+            return self.lose_sight(effect, "the recipient was erased".into()).await;
+        }
+        let code = || Command::Fail { code: "RECIPIENT_ERASED".into(), message: None };
+        self.tell(effect, 4, code).await?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl Executor for Payer {
+    const KIND: &'static str = KIND;
+
+    async fn attempt(&self, effect: &Effect) -> Result<Outcome, Error> {
+        let Some(standing) = self.standing(effect).await? else { return Ok(Outcome::Done) };
+        if !matches!(standing.state, State::Approved | State::Submitted | State::Unknown) {
+            return Ok(Outcome::Done);
+        }
+        let Some(pawapay) = &self.pawapay else {
+            let reason = "VERBATIM_PAWAPAY_TOKEN is not set".to_owned();
+            return Ok(Outcome::Retry { after: None, reason });
+        };
+        if effect.attempts > 1 {
+            match self.look(effect, pawapay, &standing).await? {
+                Look::Settled(outcome) => return Ok(outcome),
+                Look::Absent => {}
+            }
+        }
+        self.submit(effect, pawapay, &standing).await
+    }
+
+    async fn reconcile(&self, effect: &Effect) -> Result<Outcome, Error> {
+        let Some(standing) = self.standing(effect).await? else { return Ok(Outcome::Done) };
+        match standing.state {
+            State::Requested | State::Rejected | State::Cancelled => return Ok(Outcome::Done),
+            _ => {}
+        }
+        let Some(pawapay) = &self.pawapay else {
+            return Ok(Outcome::Unclear { reason: "VERBATIM_PAWAPAY_TOKEN is not set".into() });
+        };
+        match self.look(effect, pawapay, &standing).await? {
+            Look::Settled(outcome) => Ok(outcome),
+            Look::Absent => {
+                Ok(Outcome::Retry { after: None, reason: "the provider has no such payout".into() })
+            }
+        }
+    }
+}
+
+/// What asking for the status came to.
+enum Look {
+    Settled(Outcome),
+    /// PawaPay hasn't got it, and won't: it may be submitted.
+    Absent,
+}
+
+impl From<StatusError> for Outcome {
+    fn from(error: StatusError) -> Self {
+        Outcome::Unclear { reason: error.to_string() }
+    }
+}

@@ -1,0 +1,116 @@
+//! What PawaPay says when it is asked for a payout's status: the only news that counts. A callback
+//! only makes us ask sooner.
+
+use domain::payout::{Command, Standing, State};
+use event_store::Store;
+use uuid::Uuid;
+
+use super::{KIND, Look, Order, Payer};
+use crate::Error;
+use crate::effects::{Effect, Outcome};
+use crate::gateways::pawapay::{self, Amount, Found, PawaPay, PayoutStatus};
+
+/// Lets a payout's effect ask for the status now. One that was done may be asked about again: what
+/// made somebody wake it may contradict what is settled.
+pub async fn wake(store: &Store, tenant: Uuid, payout: Uuid) -> Result<(), Error> {
+    sqlx::query(
+        "update effects set state = case state when 'done' then 'unknown' else state end,
+                due_at = clock_timestamp(), updated_at = clock_timestamp()
+          where id = $1 and tenant_id = $2 and kind = $3
+            and state in ('pending', 'unknown', 'done')",
+    )
+    .bind(payout)
+    .bind(tenant)
+    .bind(KIND)
+    .execute(store.pool())
+    .await
+    .map_err(event_store::Error::from)?;
+    Ok(())
+}
+
+impl Payer {
+    pub(super) async fn look(
+        &self,
+        effect: &Effect,
+        pawapay: &PawaPay,
+        standing: &Standing,
+    ) -> Result<Look, Error> {
+        let found = match pawapay.status(effect.id).await {
+            Ok(PayoutStatus::Found(found)) => found,
+            Ok(PayoutStatus::NotFound) => return self.absent(effect, standing).await,
+            Err(error) => return Ok(Look::Settled(error.into())),
+        };
+        let order = self.order(effect).await?;
+        self.follow(effect, standing, &order, &found).await.map(Look::Settled)
+    }
+
+    async fn absent(&self, effect: &Effect, standing: &Standing) -> Result<Look, Error> {
+        let settled = matches!(standing.state, State::Completed | State::Failed);
+        if standing.accepted || settled {
+            // Such a provider is not the one that took it: it must not get it a second time.
+            let reason = "the provider no longer knows a payout that it had".to_owned();
+            return self.lose_sight(effect, reason).await.map(Look::Settled);
+        }
+        let since = standing.submitted_at.map(|at| self.commands.store().clock().now() - at);
+        // Times of two machines may differ: a negative time is a short one.
+        let waited = since.map(|since| since.to_std().unwrap_or_default());
+        if standing.state != State::Approved && waited.is_some_and(|waited| waited < self.grace) {
+            let reason = "the provider hasn't got it yet".to_owned();
+            return Ok(Look::Settled(Outcome::Unclear { reason }));
+        }
+        Ok(Look::Absent)
+    }
+
+    /// Tells the payout what PawaPay said of it, if it is ours that it speaks of.
+    pub(super) async fn follow(
+        &self,
+        effect: &Effect,
+        standing: &Standing,
+        order: &Order,
+        found: &Found,
+    ) -> Result<Outcome, Error> {
+        if let Some(what) = difference(standing, order, found) {
+            let reason = format!("the provider has another {what} under this id");
+            self.lose_sight(effect, reason.clone()).await?;
+            return Ok(Outcome::Dead { reason });
+        }
+        match &found.state {
+            pawapay::State::Completed => {
+                let complete = || Command::Complete {
+                    provider_transaction_id: found.provider_transaction_id.clone(),
+                };
+                self.tell(effect, 5, complete).await?;
+            }
+            pawapay::State::Failed => {
+                self.fail(effect, order.subject, found.failure.as_ref()).await?;
+            }
+            _ => {
+                self.tell(effect, 6, || Command::Accept).await?;
+                return Ok(Outcome::Unclear { reason: "waiting for the provider".into() });
+            }
+        }
+        let contradicts = match standing.state {
+            State::Completed => found.state != pawapay::State::Completed,
+            State::Failed => found.state != pawapay::State::Failed,
+            _ => false,
+        };
+        let reason = "the provider contradicts what is settled".to_owned();
+        Ok(if contradicts { Outcome::Dead { reason } } else { Outcome::Done })
+    }
+}
+
+/// In what PawaPay's payout is not the one that was approved. It compares ids only, so that this
+/// is ours to see.
+fn difference(standing: &Standing, order: &Order, found: &Found) -> Option<&'static str> {
+    let amount = Amount::new(standing.amount, &standing.currency).ok();
+    if found.amount.is_some() && found.amount != amount {
+        return Some("amount");
+    }
+    if found.provider.as_ref().is_some_and(|provider| *provider != standing.provider) {
+        return Some("operator");
+    }
+    match (&found.phone_number, &order.recipient) {
+        (Some(told), Some(asked)) if told != asked => Some("recipient"),
+        _ => None,
+    }
+}

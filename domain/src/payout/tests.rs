@@ -1,0 +1,131 @@
+//! Who may decide on a payout, and what news about it changes.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::aggregate::decide_after;
+
+const ASKER: Uuid = Uuid::from_u128(11);
+const BOSS: Uuid = Uuid::from_u128(12);
+
+fn asked() -> Request {
+    let id = Uuid::from_u128(1);
+    Request {
+        amount: 250_000,
+        currency: "RWF".into(),
+        recipient: Personal::identity(id, "250788000131".into()),
+        provider: "MTN_MOMO_RWA".into(),
+        reason: Personal::content(id, "Refund".into()),
+        requester: ASKER,
+        ticket: None,
+        contact: None,
+        channel: None,
+    }
+}
+
+/// Lets the commands happen one after the other; the last one's outcome counts.
+fn after(commands: Vec<Command>, last: Command) -> Result<Vec<Event>, Error> {
+    let mut history = vec![];
+    for command in commands {
+        let events = decide_after::<Payout>(&history, command).unwrap();
+        history.extend(events);
+    }
+    decide_after::<Payout>(&history, last)
+}
+
+fn approved() -> Vec<Command> {
+    vec![Command::Request(asked()), Command::Approve { by: BOSS }]
+}
+
+fn submitted() -> Vec<Command> {
+    let mut commands = approved();
+    commands.push(Command::Submit);
+    commands
+}
+
+fn with(mut commands: Vec<Command>, more: Vec<Command>) -> Vec<Command> {
+    commands.extend(more);
+    commands
+}
+
+fn complete() -> Command {
+    Command::Complete { provider_transaction_id: Some("T1".into()) }
+}
+
+fn fail() -> Command {
+    Command::Fail { code: "RECIPIENT_NOT_FOUND".into(), message: None }
+}
+
+fn lose_sight() -> Command {
+    Command::LoseSight { reason: "no answer in time".into() }
+}
+
+fn postpone() -> Command {
+    Command::Postpone { reason: "PAWAPAY_WALLET_OUT_OF_FUNDS".into() }
+}
+
+#[test]
+fn who_asks_never_approves_and_another_may() {
+    let asked_for = || vec![Command::Request(asked())];
+    assert_eq!(after(asked_for(), Command::Approve { by: ASKER }), Err(Error::SamePerson));
+    let events = after(asked_for(), Command::Approve { by: BOSS }).unwrap();
+    assert!(matches!(&events[..], [Event::Approved { by: BOSS, .. }]));
+    let twice = after(approved(), Command::Approve { by: BOSS });
+    assert_eq!(twice, Err(Error::NotRequested { state: State::Approved }));
+}
+
+#[test]
+fn it_is_cancelled_only_before_the_provider_may_have_been_asked() {
+    let cancel = || Command::Cancel { by: ASKER };
+    assert!(after(approved(), cancel()).is_ok());
+    let late = after(submitted(), cancel());
+    assert_eq!(late, Err(Error::TooLate { state: State::Submitted }));
+    let unknown = after(with(submitted(), vec![lose_sight()]), cancel());
+    assert_eq!(unknown, Err(Error::TooLate { state: State::Unknown }));
+    assert!(after(with(submitted(), vec![postpone()]), cancel()).is_ok());
+}
+
+#[test]
+fn a_cancelled_payout_is_not_submitted() {
+    let cancelled = with(approved(), vec![Command::Cancel { by: BOSS }]);
+    let refused = after(cancelled, Command::Submit);
+    assert_eq!(refused, Err(Error::NotApproved { state: State::Cancelled }));
+}
+
+#[test]
+fn asking_again_does_not_make_an_unknown_payout_known() {
+    let again = || with(submitted(), vec![lose_sight(), Command::Submit]);
+    assert_eq!(after(again(), postpone()), Ok(vec![]));
+    let [Event::Accepted { was }] = &after(again(), Command::Accept).unwrap()[..] else { panic!() };
+    assert_eq!(was.state, State::Unknown);
+}
+
+#[test]
+fn what_is_settled_stays_and_the_opposite_is_noticed_once() {
+    let settled = || with(submitted(), vec![Command::Accept, complete()]);
+    assert_eq!(after(settled(), complete()), Ok(vec![]));
+    assert_eq!(after(settled(), Command::Accept), Ok(vec![]));
+    assert_eq!(after(settled(), lose_sight()), Ok(vec![]));
+    let [Event::ContradictionNoticed { told, was }] = &after(settled(), fail()).unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!((*told, was.state), (Verdict::Failed, State::Completed));
+    assert_eq!(after(with(settled(), vec![fail()]), fail()), Ok(vec![]));
+    let failed = with(submitted(), vec![fail()]);
+    let noticed = after(failed, complete()).unwrap();
+    assert!(matches!(&noticed[..], [Event::ContradictionNoticed { .. }]));
+}
+
+#[test]
+fn a_payout_that_makes_no_sense_is_not_asked_for() {
+    let refused = |change: fn(&mut Request)| {
+        let mut asked = asked();
+        change(&mut asked);
+        after(vec![], Command::Request(asked)).unwrap_err()
+    };
+    assert_eq!(refused(|asked| asked.amount = 0), Error::InvalidAmount);
+    assert_eq!(refused(|asked| asked.currency = "rwf".into()), Error::InvalidCurrency);
+    assert_eq!(refused(|asked| asked.provider = "MTN MOMO".into()), Error::InvalidProvider);
+    let blank = |asked: &mut Request| asked.reason = Personal::content(BOSS, " ".into());
+    assert_eq!(refused(blank), Error::InvalidReason);
+}
