@@ -9,6 +9,8 @@ mod conversations_read;
 mod health;
 mod inbox;
 mod messages;
+mod payouts;
+mod payouts_read;
 mod templates;
 mod templates_read;
 mod tickets;
@@ -27,6 +29,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         .configure(health::routes)
         .configure(inbox::routes)
         .configure(messages::routes)
+        .configure(payouts::routes)
         .configure(templates::routes)
         .configure(tickets::routes)
         .configure(webhooks::routes);

@@ -222,6 +222,7 @@ pub const WINDOW: TimeDelta = TimeDelta::hours(24);
 pub struct Conversation {
     /// Channel and contact; `None` before it is opened.
     pub between: Option<(Uuid, Uuid)>,
+    pub in_group: bool,
     pub state: State,
     pub assignee: Option<Uuid>,
     pub cycle: u32,
@@ -321,8 +322,9 @@ impl Aggregate for Conversation {
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Opened { channel, contact, cycle, .. } => {
+            Event::Opened { channel, contact, cycle, group } => {
                 self.between = Some((*channel, *contact));
+                self.in_group = group.is_some();
                 self.cycle = *cycle;
             }
             Event::MessageReceived(message) => {

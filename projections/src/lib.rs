@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod live;
 pub mod message_volume;
 pub mod model;
+pub mod payouts;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
@@ -33,6 +34,7 @@ pub const MODELS: &[&dyn Model] = &[
     &conversation_messages::ConversationMessages,
     &inbox::Inbox,
     &message_volume::MessageVolume,
+    &payouts::Payouts,
     &templates::Templates,
     &ticket_comments::TicketComments,
     &tickets::Tickets,

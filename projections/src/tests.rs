@@ -210,6 +210,17 @@ fn golden_log() -> Vec<Recorded> {
         ("template", "Noted"),
         ("template", "Recategorised"),
         ("template", "Disabled"),
+        ("payout", "Requested"),
+        ("payout", "Approved"),
+        ("payout", "SubmissionStarted"),
+        ("payout", "Unknown"),
+        ("payout", "Postponed"),
+        ("payout", "Accepted"),
+        ("payout", "Completed"),
+        ("payout", "ContradictionNoticed"),
+        ("payout", "Failed"),
+        ("payout", "Rejected"),
+        ("payout", "Cancelled"),
     ];
     let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
     (1..)

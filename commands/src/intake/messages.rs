@@ -44,8 +44,7 @@ impl Intake<'_, '_> {
         let Some(contact) = self.contact(&message.party, message.at).await? else {
             return self.notice(told).await;
         };
-        let touches = message.target.as_deref().and_then(|target| self.known_home(&line, target));
-        let home = touches.or_else(|| self.known.home(id));
+        let home = message.target.as_deref().and_then(|target| self.known_home(&line, target));
         let news = !echo && message.target.is_none();
         let group = message.group_id.as_ref();
         let conversation = self.conversation(contact, group, home, news).await?;
@@ -221,8 +220,9 @@ impl Intake<'_, '_> {
         let renews = news && self.route.when_closed == WhenClosed::NewConversation;
         if let Some(home) = home.filter(|_| group.is_none()) {
             let (home, state) = self.standing(home).await?;
-            let with = self.work.get::<Conversation>(home).await?.between;
-            let theirs = with.is_some_and(|(_, with)| with == contact);
+            let at_home: &Conversation = self.work.get(home).await?;
+            let with = at_home.between.map(|(_, with)| with);
+            let theirs = with == Some(contact) && !at_home.in_group;
             if theirs && (!renews || state != State::Closed) {
                 return Ok(home);
             }

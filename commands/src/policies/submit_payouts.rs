@@ -15,7 +15,7 @@ use super::Policy;
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::http::Lost;
 use crate::gateways::pawapay::{
-    self, Amount, Failure, InvalidAddress, PawaPay, PayoutStatus, StatusError, Submitted,
+    self, Amount, Failure, InvalidAddress, PawaPay, PayoutStatus, Submitted,
 };
 use crate::{Commands, Error, Meta, Refusal};
 pub use evidence::wake;
@@ -270,10 +270,4 @@ enum Look {
     Settled(Outcome),
     /// PawaPay hasn't got it, and won't: it may be submitted.
     Absent,
-}
-
-impl From<StatusError> for Outcome {
-    fn from(error: StatusError) -> Self {
-        Outcome::Unclear { reason: error.to_string() }
-    }
 }

@@ -38,27 +38,47 @@ impl Payer {
         let found = match pawapay.status(effect.id).await {
             Ok(PayoutStatus::Found(found)) => found,
             Ok(PayoutStatus::NotFound) => return self.absent(effect, standing).await,
-            Err(error) => return Ok(Look::Settled(error.into())),
+            Err(error) => {
+                return self
+                    .uncertain(effect, standing, error.to_string())
+                    .await
+                    .map(Look::Settled);
+            }
         };
         let order = self.order(effect).await?;
         self.follow(effect, standing, &order, &found).await.map(Look::Settled)
     }
 
     async fn absent(&self, effect: &Effect, standing: &Standing) -> Result<Look, Error> {
-        let settled = matches!(standing.state, State::Completed | State::Failed);
-        if standing.accepted || settled {
-            // Such a provider is not the one that took it: it must not get it a second time.
-            let reason = "the provider no longer knows a payout that it had".to_owned();
-            return self.lose_sight(effect, reason).await.map(Look::Settled);
+        if matches!(standing.state, State::Completed | State::Failed) {
+            return Ok(Look::Settled(Outcome::Done));
         }
         let since = standing.submitted_at.map(|at| self.commands.store().clock().now() - at);
         // Times of two machines may differ: a negative time is a short one.
         let waited = since.map(|since| since.to_std().unwrap_or_default());
         if standing.state != State::Approved && waited.is_some_and(|waited| waited < self.grace) {
             let reason = "the provider hasn't got it yet".to_owned();
-            return Ok(Look::Settled(Outcome::Unclear { reason }));
+            return self.uncertain(effect, standing, reason).await.map(Look::Settled);
+        }
+        if standing.accepted {
+            // Such a provider is not the one that took it: it must not get it a second time.
+            let reason = "the provider no longer knows a payout that it had".to_owned();
+            return self.lose_sight(effect, reason).await.map(Look::Settled);
         }
         Ok(Look::Absent)
+    }
+
+    /// No evidence either way. That it was submitted is certain only once PawaPay has said so.
+    async fn uncertain(
+        &self,
+        effect: &Effect,
+        standing: &Standing,
+        reason: String,
+    ) -> Result<Outcome, Error> {
+        if standing.state == State::Submitted && !standing.accepted {
+            return self.lose_sight(effect, reason).await;
+        }
+        Ok(Outcome::Unclear { reason })
     }
 
     /// Tells the payout what PawaPay said of it, if it is ours that it speaks of.
@@ -109,8 +129,9 @@ fn difference(standing: &Standing, order: &Order, found: &Found) -> Option<&'sta
     if found.provider.as_ref().is_some_and(|provider| *provider != standing.provider) {
         return Some("operator");
     }
+    let digits = |text: &String| text.chars().filter(char::is_ascii_digit).collect::<String>();
     match (&found.phone_number, &order.recipient) {
-        (Some(told), Some(asked)) if told != asked => Some("recipient"),
+        (Some(told), Some(asked)) if digits(told) != digits(asked) => Some("recipient"),
         _ => None,
     }
 }
