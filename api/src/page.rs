@@ -3,8 +3,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
@@ -57,10 +59,25 @@ fn encode(cursor: &impl Serialize) -> String {
 
 fn decode<C: DeserializeOwned>(cursor: &str) -> Result<C, Problem> {
     let json = BASE64.decode(cursor).ok();
-    let decoded = json.and_then(|json| serde_json::from_slice(&json).ok());
+    let value = json.and_then(|json| serde_json::from_slice(&json).ok());
+    let decoded = value.filter(storable).and_then(|value| serde_json::from_value(value).ok());
     decoded.ok_or_else(|| {
         Problem::bad_request("cursor.invalid", "send `next_cursor` of the page before, unchanged")
     })
+}
+
+/// Whether the database can take it all: it has no text with NUL, and no such years as 0 or 10000,
+/// though Rust's types have.
+fn storable(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let time = text.parse::<DateTime<Utc>>();
+            !text.contains('\0') && time.map_or(true, |time| (1..=9999).contains(&time.year()))
+        }
+        Value::Array(values) => values.iter().all(storable),
+        Value::Object(fields) => fields.values().all(storable),
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +110,25 @@ mod tests {
         for cursor in ["", "nonsense", "!", "bnVsbA", &foreign] {
             let refused = Page::<Cursor>::asked(None, Some(cursor)).unwrap_err();
             assert_eq!(refused.code(), "cursor.invalid");
+        }
+    }
+
+    #[test]
+    fn a_forged_cursor_that_the_database_could_not_take_is_refused() {
+        type At = (DateTime<Utc>, String);
+        let asked = |time: &str, text: &str| {
+            Page::<At>::asked(None, Some(&encode(&serde_json::json!([time, text]))))
+        };
+        assert!(asked("2026-11-20T13:00:00Z", "x").unwrap().after.is_some());
+        assert!(asked("9999-12-31T23:59:59Z", "x").is_ok());
+        for (time, text) in [
+            ("2026-11-20T13:00:00Z", "a\0b"),
+            ("+262142-12-31T23:59:59Z", "x"),
+            ("-262143-01-01T00:00:00Z", "x"),
+            ("+10000-01-01T00:00:00Z", "x"),
+            ("0000-12-31T23:59:59Z", "x"),
+        ] {
+            assert_eq!(asked(time, text).unwrap_err().code(), "cursor.invalid", "{time} {text:?}");
         }
     }
 

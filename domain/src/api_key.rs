@@ -27,12 +27,12 @@ pub enum Error {
 }
 
 /// What the key grants; `None` before it is issued.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct ApiKey {
     pub grant: Option<Grant>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Grant {
     pub user: Uuid,
     pub role: Role,

@@ -112,7 +112,7 @@ pub enum Error {
     InvalidName,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Channel {
     pub connected: Option<Connected>,
 }

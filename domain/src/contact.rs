@@ -154,7 +154,7 @@ pub enum Error {
     InvalidAttribute,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Contact {
     pub registered: bool,
     pub blocked: bool,

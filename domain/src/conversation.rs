@@ -207,7 +207,8 @@ pub enum Error {
 }
 
 /// Where a message of ours stands before the provider has taken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     Queued,
     Unknown,
@@ -218,7 +219,7 @@ pub enum Standing {
 /// window).
 pub const WINDOW: TimeDelta = TimeDelta::hours(24);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Conversation {
     /// Channel and contact; `None` before it is opened.
     pub between: Option<(Uuid, Uuid)>,
@@ -260,26 +261,9 @@ impl Aggregate for Conversation {
             }
             Command::Report { delivery, receipt } => Ok(vec![reported(delivery, receipt)]),
             Command::Send(draft) => self.send(draft, context.now),
-            Command::LoseSight { message, reason } => match self.outgoing.get(&message) {
-                Some(Standing::Queued) => {
-                    Ok(vec![Event::Unknown { message, cycle: self.cycle, reason }])
-                }
-                _ => Ok(vec![]),
-            },
-            Command::Retry { message } => match self.outgoing.get(&message) {
-                Some(Standing::Failed) => {
-                    Ok(vec![Event::MessageRetried { message, cycle: self.cycle }])
-                }
-                Some(Standing::Unknown) => Err(Error::Uncertain),
-                Some(Standing::Queued) => Ok(vec![]),
-                None => Err(Error::NoSuchMessage),
-            },
-            Command::Discard { message } => match self.outgoing.get(&message) {
-                Some(Standing::Failed | Standing::Unknown) => {
-                    Ok(vec![Event::MessageDiscarded { message, cycle: self.cycle }])
-                }
-                Some(Standing::Queued) | None => Err(Error::NoSuchMessage),
-            },
+            Command::LoseSight { message, reason } => Ok(self.lose_sight(message, reason)),
+            Command::Retry { message } => self.retry(message),
+            Command::Discard { message } => self.discard(message),
             Command::Note { note, body } => self.note(note, context.now, body),
             Command::MarkRead if self.unread == 0 => Ok(vec![]),
             Command::MarkRead => Ok(vec![Event::MarkedRead { cycle: self.cycle }]),
@@ -412,6 +396,32 @@ impl Conversation {
             | Event::ContactReplaced { .. }
             | Event::Merged { .. } => return None,
         })
+    }
+
+    fn lose_sight(&self, message: Uuid, reason: String) -> Vec<Event> {
+        let queued = self.outgoing.get(&message) == Some(&Standing::Queued);
+        let lost = queued.then_some(Event::Unknown { message, cycle: self.cycle, reason });
+        lost.into_iter().collect()
+    }
+
+    fn retry(&self, message: Uuid) -> Result<Vec<Event>, Error> {
+        match self.outgoing.get(&message) {
+            Some(Standing::Failed) => {
+                Ok(vec![Event::MessageRetried { message, cycle: self.cycle }])
+            }
+            Some(Standing::Unknown) => Err(Error::Uncertain),
+            Some(Standing::Queued) => Ok(vec![]),
+            None => Err(Error::NoSuchMessage),
+        }
+    }
+
+    fn discard(&self, message: Uuid) -> Result<Vec<Event>, Error> {
+        match self.outgoing.get(&message) {
+            Some(Standing::Failed | Standing::Unknown) => {
+                Ok(vec![Event::MessageDiscarded { message, cycle: self.cycle }])
+            }
+            Some(Standing::Queued) | None => Err(Error::NoSuchMessage),
+        }
     }
 
     /// Changes where a message of ours stands, if we know it as ours.

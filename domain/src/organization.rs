@@ -22,7 +22,7 @@ pub enum Error {
     InvalidName,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Organization {
     pub name: Option<String>,
 }

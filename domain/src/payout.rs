@@ -238,7 +238,7 @@ pub enum Error {
     UnknownChannel,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Payout {
     /// `None` before it is requested.
     pub standing: Option<Standing>,
@@ -361,29 +361,29 @@ impl Payout {
 }
 
 fn request(asked: Request, at: DateTime<Utc>) -> Result<Vec<Event>, Error> {
-    let Request { amount, currency, recipient, provider, reason, requester, .. } = asked;
-    let Request { ticket, contact, channel, .. } = asked;
-    if amount <= 0 {
+    let currency = asked.currency.as_bytes();
+    let provider = asked.provider.as_bytes();
+    let word = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    if asked.amount <= 0 {
         return Err(Error::InvalidAmount);
     }
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+    if currency.len() != 3 || !currency.iter().all(u8::is_ascii_uppercase) {
         return Err(Error::InvalidCurrency);
     }
-    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    if !(3..=40).contains(&provider.len()) || !provider.bytes().all(plain) {
+    if !(3..=40).contains(&provider.len()) || !provider.iter().all(word) {
         return Err(Error::InvalidProvider);
     }
-    check_reason(&reason)?;
+    check_reason(&asked.reason)?;
     Ok(vec![Event::Requested {
-        amount,
-        currency,
-        recipient,
-        provider,
-        reason,
-        requester,
-        ticket,
-        contact,
-        channel,
+        amount: asked.amount,
+        currency: asked.currency,
+        recipient: asked.recipient,
+        provider: asked.provider,
+        reason: asked.reason,
+        requester: asked.requester,
+        ticket: asked.ticket,
+        contact: asked.contact,
+        channel: asked.channel,
         at,
     }])
 }

@@ -189,7 +189,7 @@ pub enum Error {
     NotRequested,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Template {
     pub draft: Option<Draft>,
     pub standing: Standing,

@@ -250,7 +250,7 @@ pub enum Error {
     UnknownTarget,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Ticket {
     /// `None` before it is opened.
     pub standing: Option<Standing>,

@@ -18,7 +18,7 @@ pub enum Event {
     Numbered { ticket: Uuid, number: u64 },
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct TicketCounter {
     /// The newest ticket's number; 0 before the first.
     pub last: u64,

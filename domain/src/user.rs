@@ -21,7 +21,7 @@ pub enum Error {
     AlreadyRegistered,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct User {
     pub role: Option<Role>,
 }

@@ -1,11 +1,18 @@
 //! Opening a database: migrated, checked for settings that could lose what was acknowledged, and
 //! reached under the roles that each job needs and no more.
 
+use std::io::ErrorKind;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use tokio::time::{sleep, timeout, timeout_at};
+
+/// How long a database may take to answer when it is opened.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the sessions may take to end when it is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Pools onto one database, one for each role.
 #[derive(Clone, Debug)]
@@ -20,9 +27,9 @@ pub struct Database {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("DATABASE_URL is not a PostgreSQL URL: {0}")]
-    Url(sqlx::Error),
-    #[error("the database can't be reached: {0}")]
+    #[error("DATABASE_URL is not a PostgreSQL URL ({0}): write postgres://user@host/database")]
+    Url(String),
+    #[error("the database can't be reached: {0}; start it, or change DATABASE_URL")]
     Unreachable(sqlx::Error),
     #[error("the database could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -52,27 +59,33 @@ impl Default for Connections {
 
 impl Database {
     pub fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
-        PgConnectOptions::from_str(url).map_err(OpenError::Url)
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            // Not the rest, which may hold a password.
+            let scheme = url.split_once("://").map(|(scheme, _)| format!("it is one of {scheme}"));
+            return Err(OpenError::Url(scheme.unwrap_or("it has no scheme".to_owned())));
+        }
+        PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(error.to_string()))
     }
 
-    /// Migrates, checks, and opens. `durable: false` skips the durability check; only tests, whose
+    /// Checks, migrates, and opens. `durable: false` skips the durability check; only tests, whose
     /// cluster is thrown away, may ask for that.
     pub async fn open(
         options: PgConnectOptions,
         connections: Connections,
         durable: bool,
     ) -> Result<Database, OpenError> {
-        let database = Self::attach(options, connections);
-        migrations::MIGRATOR.run(&database.owner).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) if is_unreachable(&error) => {
-                OpenError::Unreachable(error)
-            }
-            other => OpenError::Migration(other),
-        })?;
+        // Not through a pool, which would try for long and then not say why it failed.
+        let mut owner = connect(&options).await?;
         if durable {
-            check_durability(&database.owner).await?;
+            check_durability(&mut owner).await?;
         }
-        check_roles(&database.owner).await?;
+        // Roles belong to the whole cluster: another database may have made and spoilt them.
+        check_roles(&mut owner).await?;
+        let database = Self::attach(options, connections);
+        migrations::MIGRATOR.run(&database.owner).await?;
+        check_roles(&mut owner).await?;
+        // What it ran has been answered; how the session ends changes nothing.
+        let _ = owner.close().await;
         Ok(database)
     }
 
@@ -87,8 +100,11 @@ impl Database {
         }
     }
 
+    /// Ends the sessions. A database that is gone doesn't keep the program from ending.
     pub async fn close(&self) {
-        tokio::join!(self.app.close(), self.projector.close(), self.owner.close());
+        let closing =
+            async { tokio::join!(self.app.close(), self.projector.close(), self.owner.close()) };
+        let _ = timeout(FAREWELL, closing).await;
     }
 }
 
@@ -101,15 +117,38 @@ fn pool(options: PgConnectOptions, most: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-fn is_unreachable(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_))
+/// The setting of that text: an empty variable of the environment tells nothing.
+pub fn told(setting: Option<&String>) -> Option<&str> {
+    setting.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-async fn check_durability(owner: &PgPool) -> Result<(), OpenError> {
+/// One connection, or the reason why there is none. Only a server that is just starting is waited
+/// for.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    const STARTING: &str = "57P03";
+    let options = options.clone().log_statements(tracing::log::LevelFilter::Trace);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let tried = timeout_at(deadline.into(), options.connect()).await;
+        match tried.unwrap_or_else(|_| Err(std::io::Error::from(ErrorKind::TimedOut).into())) {
+            Ok(connection) => return Ok(connection),
+            Err(error) if code(&error).is_some_and(|code| code == STARTING) => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(OpenError::Unreachable(error)),
+        }
+    }
+}
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+async fn check_durability(owner: &mut PgConnection) -> Result<(), OpenError> {
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
         let value: String = sqlx::query_scalar("select current_setting($1)")
             .bind(setting)
-            .fetch_one(owner)
+            .fetch_one(&mut *owner)
             .await
             .map_err(OpenError::Check)?;
         if value == "off" {
@@ -119,35 +158,83 @@ async fn check_durability(owner: &PgPool) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn check_roles(owner: &PgPool) -> Result<(), OpenError> {
+/// Those of the roles that exist.
+async fn check_roles(owner: &mut PgConnection) -> Result<(), OpenError> {
     for role in ["verbatim_app", "verbatim_projector", "verbatim_bi"] {
-        let (mighty, bypasses): (bool, bool) =
-            sqlx::query_as("select rolsuper, rolbypassrls from pg_roles where rolname = $1")
-                .bind(role)
-                .fetch_one(owner)
-                .await
-                .map_err(OpenError::Check)?;
-        let owned: Option<String> = sqlx::query_scalar(
-            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-              where n.nspname in ('public', 'read', 'read_data')
-                and pg_has_role($1, c.relowner, 'USAGE') limit 1",
-        )
-        .bind(role)
-        .fetch_optional(owner)
-        .await
-        .map_err(OpenError::Check)?;
-        let (too_much, mend) = match owned {
-            _ if mighty => ("is a superuser".to_owned(), format!("alter role {role} nosuperuser")),
-            _ if bypasses => {
-                ("bypasses row security".to_owned(), format!("alter role {role} nobypassrls"))
-            }
-            Some(table) => (
-                format!("owns {table}, itself or through a role it belongs to"),
-                format!("give {table} to the role that migrates"),
-            ),
-            None => continue,
-        };
-        return Err(OpenError::OwnsTooMuch { role: role.to_owned(), too_much, mend });
+        let powers: Vec<(String, String)> = sqlx::query_as(POWERS)
+            .bind(role)
+            .fetch_all(&mut *owner)
+            .await
+            .map_err(OpenError::Check)?;
+        if let Some((too_much, mend)) = powers.into_iter().next() {
+            return Err(OpenError::OwnsTooMuch { role: role.to_owned(), too_much, mend });
+        }
     }
     Ok(())
+}
+
+/// What a role has that it must not have, and how to take it away; the greatest power first, for
+/// it may be why the role seems to have the others.
+const POWERS: &str = "
+select too_much, mend from (
+  select 1 as no, 'is a superuser' as too_much, format('alter role %I nosuperuser', rolname) as mend
+    from pg_roles where rolname = $1 and rolsuper
+  union all
+  select 2, 'bypasses row security', format('alter role %I nobypassrls', rolname)
+    from pg_roles where rolname = $1 and rolbypassrls
+  union all
+  select 3, 'may make roles', format('alter role %I nocreaterole', rolname)
+    from pg_roles where rolname = $1 and rolcreaterole
+  union all
+  select 4, 'may make databases', format('alter role %I nocreatedb', rolname)
+    from pg_roles where rolname = $1 and rolcreatedb
+  union all
+  select 5, 'may write all data', format('revoke pg_write_all_data from %I', rolname)
+    from pg_roles where rolname = $1 and pg_has_role(oid, 'pg_write_all_data', 'USAGE')
+  union all
+  select 6, format('owns %s, itself or through a role it belongs to', c.oid::regclass),
+      format('give %s to the role that migrates', c.oid::regclass)
+    from pg_roles r
+    join pg_class c on c.relkind in ('r', 'p', 'v', 'm') and pg_has_role(r.oid, c.relowner, 'USAGE')
+    join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('public', 'read', 'read_data')
+    where r.rolname = $1
+  union all
+  select 7, 'owns the function append, itself or through a role it belongs to',
+      'give the function append to the role that migrates'
+    from pg_roles r
+    join pg_proc p on p.proname = 'append' and p.pronamespace = 'public'::regnamespace
+      and pg_has_role(r.oid, p.proowner, 'USAGE')
+    where r.rolname = $1
+) powers order by no limit 1";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_another_database_is_refused_without_telling_its_password() {
+        for url in ["mysql://root:hunter2@localhost/verbatim", "a database", "localhost:5432"] {
+            let refusal = Database::options(url).unwrap_err().to_string();
+            assert!(refusal.starts_with("DATABASE_URL is not a PostgreSQL URL"), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+        assert!(Database::options("postgres://postgres@localhost/verbatim").is_ok());
+        assert!(Database::options("postgresql:///verbatim?host=/run/postgresql").is_ok());
+    }
+
+    #[test]
+    fn an_empty_variable_tells_nothing() {
+        assert_eq!(told(Some(&String::new())), None);
+        assert_eq!(told(Some(&"x".to_owned())), Some("x"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_listen_is_told_at_once_and_by_its_cause() {
+        let nobody = Database::options("postgres://postgres@127.0.0.1:1/verbatim").unwrap();
+        let since = Instant::now();
+        let refusal = Database::open(nobody, Connections::default(), true).await.unwrap_err();
+        assert!(refusal.to_string().contains("refused"), "{refusal}");
+        assert!(since.elapsed() < Duration::from_secs(2));
+    }
 }

@@ -22,7 +22,7 @@ use self::{binaries::Binaries, place::Place, server::Server};
 
 pub use self::{
     error::EmbeddedError,
-    place::{default_data_dir, reachable_or},
+    place::{default_data_dir, make_private_dir, reachable_or},
 };
 
 const DATABASE: &str = "verbatim";

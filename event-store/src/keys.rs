@@ -1,7 +1,9 @@
 //! The master key, which comes from outside the database, and what is derived from it: the keys
 //! that wrap other keys, and the keyed hashes by which personal values are looked up.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -35,27 +37,16 @@ impl MasterKey {
 
     /// The key in the file, which is made on first use and readable by its owner only.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
-        use std::os::unix::fs::OpenOptionsExt;
         let failed = |error| KeyError::File(path.display().to_string(), error);
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_hex(&text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = MasterKey(random()?);
-                let scratch = path.with_extension("new");
-                let mut file = std::fs::File::options()
-                    .create(true)
-                    .truncate(true)
-                    .write(true)
-                    .mode(0o600)
-                    .open(&scratch)
-                    .map_err(failed)?;
-                file.write_all(hex::encode(key.0).as_bytes()).map_err(failed)?;
-                file.sync_all().map_err(failed)?;
-                std::fs::rename(&scratch, path).map_err(failed)?;
-                Ok(key)
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                make(path, &hex::encode(random::<32>()?)).map_err(failed)?;
+                // Not always ours: another program may have had its first start at the same time.
+                std::fs::read_to_string(path)
             }
-            Err(error) => Err(failed(error)),
-        }
+            read => read,
+        };
+        Self::from_hex(&text.map_err(failed)?)
     }
 
     fn derive(&self, purpose: &[u8], of: &[u8]) -> [u8; 32] {
@@ -90,6 +81,22 @@ impl MasterKey {
     }
 }
 
+/// Makes a whole file under a name that nobody has taken yet. Nothing is encrypted under a key
+/// that a crash could lose, so it is on the disk when this returns.
+fn make(path: &Path, text: &str) -> Result<(), std::io::Error> {
+    let scratch = path.with_extension(Uuid::now_v7().simple().to_string());
+    let mut file = File::options().create_new(true).write(true).mode(0o600).open(&scratch)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // Unlike a rename, a link never takes the place of what is there.
+    let linked = written.and_then(|()| match std::fs::hard_link(&scratch, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    });
+    std::fs::remove_file(&scratch).and(linked)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// HMAC-SHA256 over the parts, each with its length before it.
 fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     // A key shorter than the hash's block is padded with zeros (RFC 2104).
@@ -112,5 +119,41 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("MasterKey(…)")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn programs_that_start_first_at_the_same_time_agree_on_one_key() {
+        let dir = std::env::temp_dir().join(format!("keys-{}", Uuid::now_v7()));
+        std::fs::create_dir(&dir).unwrap();
+        let file = dir.join("master.key");
+        let starts: Vec<_> = (0..16)
+            .map(|_| {
+                let file = file.clone();
+                std::thread::spawn(move || MasterKey::from_file(&file).unwrap().0)
+            })
+            .collect();
+        let keys: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+        let kept = MasterKey::from_file(&file).unwrap().0;
+        assert!(keys.iter().all(|key| *key == kept));
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left there");
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_refused_and_kept() {
+        let file = std::env::temp_dir().join(format!("no-key-{}", Uuid::now_v7()));
+        std::fs::write(&file, "half a k").unwrap();
+        assert!(matches!(MasterKey::from_file(&file), Err(KeyError::NotAKey)));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "half a k");
+        std::fs::remove_file(&file).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Who did what, when, and because of what: one row for each event.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use event_store::log;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -56,7 +56,6 @@ impl Table for Row {
         "(tenant_id, actor, position)",
         "(tenant_id, action, position)",
         "(tenant_id, correlation_id, position)",
-        "(tenant_id, recorded_at, position)",
     ];
 }
 
@@ -110,16 +109,26 @@ pub async fn page(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
+    let after = last_before(finder.pool(), filter.from).await?;
+    let until = last_before(finder.pool(), filter.to).await?;
     let mut find = finder.select("r.*");
     find.when("actor = {}", filter.actor)
         .when("action = {}", filter.action)
         .when("aggregate_type = {}", filter.aggregate_type)
         .when("aggregate_id = {}", filter.aggregate_id)
         .when("correlation_id = {}", filter.correlation)
-        .when("recorded_at >= {}", filter.from)
-        .when("recorded_at < {}", filter.to)
+        .when("position > {}", after)
+        .when("position <= {}", until)
         .when("position < {}", before);
     find.fetch("position desc", limit).await
+}
+
+/// The last position recorded before a time. A span of time is one of positions too, and in their
+/// order the indexes serve it.
+async fn last_before(pool: &PgPool, time: Option<DateTime<Utc>>) -> Result<Option<i64>, Error> {
+    let Some(time) = time else { return Ok(None) };
+    let before = time.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(time);
+    Ok(Some(log::position_at(pool, before).await?))
 }
 
 /// What the log holds at these positions of the organisation.

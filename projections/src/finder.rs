@@ -25,6 +25,10 @@ impl<M: ReadModel> Finder<M> {
         Finder { pool: pool.clone(), tenant, table, model: PhantomData }
     }
 
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// Begins a query for these columns.
     pub(crate) fn select<'a>(&self, columns: &str) -> Select<'a, M> {
         self.select_with(|sql| {

@@ -114,33 +114,42 @@ pub(crate) async fn show(
     Ok(())
 }
 
-/// Drops generations that were replaced before the last one.
-pub(crate) async fn prune(owner: &PgPool, model: &dyn Model) -> sqlx::Result<()> {
-    let old: Vec<i32> = sqlx::query_scalar(
-        "delete from generations g where model = $1 and state = 'old' and version = $2
-            and shape = $3 and generation < (select max(generation) from generations
-             where model = $1 and state = 'old' and version = $2 and shape = $3)
-         returning generation",
+/// Drops what a new live generation leaves without use: those that were replaced before the last
+/// one, and builds older than it that nobody will finish.
+pub(crate) async fn prune(owner: &PgPool, model: &dyn Model, live: i32) -> sqlx::Result<()> {
+    let useless: Vec<i32> = sqlx::query_scalar(
+        "select generation from generations
+          where model = $1 and generation < $4
+            and (state = 'building'
+              or state = 'old' and version = $2 and shape = $3
+                and generation < (select max(generation) from generations
+                 where model = $1 and state = 'old' and version = $2 and shape = $3))",
     )
     .bind(model.name())
     .bind(model.version())
     .bind(model.shape())
+    .bind(live)
     .fetch_all(owner)
     .await?;
-    for generation in old {
-        drop_table(owner, model, generation).await?;
+    for generation in useless {
+        remove(owner, model, generation).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn drop_table(
-    owner: &PgPool,
-    model: &dyn Model,
-    generation: i32,
-) -> sqlx::Result<()> {
+/// Removes a generation with all that is known of it.
+async fn remove(owner: &PgPool, model: &dyn Model, generation: i32) -> sqlx::Result<()> {
+    let mut tx = owner.begin().await?;
+    for record in ["generations", "rebuild_progress", "dead_letters"] {
+        sqlx::query(&format!("delete from {record} where model = $1 and generation = $2"))
+            .bind(model.name())
+            .bind(generation)
+            .execute(&mut *tx)
+            .await?;
+    }
     let dropped = format!("drop table if exists {} cascade", model.table(generation));
-    sqlx::query(&dropped).execute(owner).await?;
-    Ok(())
+    sqlx::query(&dropped).execute(&mut *tx).await?;
+    tx.commit().await
 }
 
 /// Brings into memory what the table has for these keys (a JSON array).

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod contacts;
 pub mod conversation_messages;
 pub mod digest;
+mod feed;
 pub mod finder;
 pub mod generation;
 pub mod inbox;
@@ -61,3 +62,17 @@ pub enum Error {
     #[error(transparent)]
     Undecodable(#[from] domain::event::Undecodable),
 }
+
+impl Error {
+    /// What the database said if it refused a row for what is in it. Anything else that goes wrong
+    /// (no connection, no space, a lost race, a missing table) is no event's fault.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let Error::Database(sqlx::Error::Database(error)) = self else { return None };
+        let code = error.code()?;
+        let of_the_row = REFUSALS.iter().any(|class| code.starts_with(class));
+        of_the_row.then(|| error.message().trim().to_owned())
+    }
+}
+
+/// Classes of SQLSTATE: cardinality, data, integrity, check option, program limit, raised by hand.
+const REFUSALS: &[&str] = &["21", "22", "23", "44", "54", "P0"];

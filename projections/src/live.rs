@@ -1,18 +1,16 @@
 //! Feeds the live generations of all read models: reads each page of the log once, folds it into
 //! every model, and moves their checkpoints in the transaction that writes their rows.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use event_store::{Database, Store, log};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
-use crate::recorded::meaning;
-use crate::working_set::{Fault, WorkingSet};
-use crate::{Error, MODELS, Model, Recorded, rebuild};
+use crate::{Error, MODELS, Model, rebuild};
 
 /// Events in one transaction: enough to be fast when behind, few enough to be fresh.
 const PAGE: i64 = 1_000;
@@ -76,14 +74,6 @@ async fn build(database: Database, store: Store, mut missing: Vec<&'static dyn M
     }
 }
 
-struct Feed {
-    model: &'static dyn Model,
-    generation: Generation,
-    rows: Box<dyn WorkingSet>,
-    /// Keys and streams that a fault has stopped.
-    stopped: HashSet<String>,
-}
-
 struct Feeder {
     database: Database,
     store: Store,
@@ -135,12 +125,20 @@ impl Feeder {
                 self.refresh().await?;
                 continue;
             }
-            if let Err(error) = self.feed_page(page, behind).await {
-                tracing::info!(%error, "Read models are fed anew from their checkpoints");
-                self.feeds.clear();
-                self.refresh().await?;
+            match self.feed_page(page, behind).await {
+                Err(error @ Error::LostLease(_)) => {
+                    tracing::info!(%error, "Read models are fed anew from their checkpoints");
+                    self.start_over().await?;
+                }
+                outcome => outcome?,
             }
         }
+    }
+
+    /// Forgets what is in memory and goes on from what is committed.
+    async fn start_over(&mut self) -> Result<(), Error> {
+        self.feeds.clear();
+        self.refresh().await
     }
 
     /// Looks which generations are live now; a rebuild may have swapped one in.
@@ -176,19 +174,8 @@ impl Feeder {
         .bind(self.lease)
         .fetch_one(&self.database.projector)
         .await?;
-        let stopped: Vec<String> = sqlx::query_scalar(
-            "select distinct key from dead_letters where model = $1 and generation = $2",
-        )
-        .bind(model.name())
-        .bind(live.generation)
-        .fetch_all(&self.database.projector)
-        .await?;
-        self.feeds.push(Feed {
-            model,
-            generation: Generation { position, ..live },
-            rows: model.working_set(),
-            stopped: stopped.into_iter().collect(),
-        });
+        let live = Generation { position, ..live };
+        self.feeds.push(Feed::open(&self.database.projector, model, live).await?);
         Ok(())
     }
 
@@ -196,16 +183,15 @@ impl Feeder {
         let started = std::time::Instant::now();
         let (last, count) = (page.last().map_or(after, |event| event.position), page.len());
         let page: Vec<_> = page.into_iter().map(decode).collect();
-        let mut tx = self.database.projector.begin().await?;
-        // Rows and checkpoint are one commit: losing it to a crash only means folding it again.
-        sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
-        for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
-            feed.take(&mut tx, &page).await?;
-            feed.move_checkpoint(&mut tx, self.lease, last).await?;
+        if let Err(error) = self.take_together(&page, after, last).await {
+            let Some(refusal) = error.refusal() else { return Err(error) };
+            tracing::warn!(after, last, refusal, "Each read model takes a refused page by itself");
+            self.start_over().await?;
+            self.take_apart(&page, after, last).await?;
         }
-        tx.commit().await?;
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
             feed.generation.position = last;
+            feed.tell();
             metrics::gauge!("verbatim_read_model_position", "model" => feed.model.name())
                 .set(last as f64);
             if feed.rows.len() > KEPT_ROWS {
@@ -217,119 +203,61 @@ impl Feeder {
             .record(started.elapsed().as_secs_f64());
         Ok(())
     }
-}
 
-/// A decoded event, or the stored one with the reason why it can't be.
-pub(crate) type Decoded = Result<Recorded, Box<(log::Recorded, String)>>;
-
-pub(crate) fn decode(stored: log::Recorded) -> Decoded {
-    match meaning(&stored) {
-        Ok(event) => Ok(Recorded { stored, event }),
-        Err(error) => Err(Box::new((stored, error.to_string()))),
-    }
-}
-
-impl Feed {
-    async fn take(&mut self, db: &mut PgConnection, page: &[Decoded]) -> Result<(), Error> {
-        let known: Vec<Recorded> = page.iter().flatten().cloned().collect();
-        if let Some(keys) = self.rows.want(&known) {
-            generation::load(db, self.model, self.generation.generation, &keys, &mut *self.rows)
-                .await?;
-        }
-        let mut letters = vec![];
-        for event in page {
-            fold_or_stop(&mut *self.rows, event, &mut self.stopped, &mut letters);
-        }
-        for letter in &letters {
-            letter.keep(db, self.model, self.generation.generation).await?;
-        }
-        generation::write(db, self.model, self.generation.generation, &mut *self.rows).await?;
-        Ok(())
-    }
-
-    async fn move_checkpoint(
-        &self,
-        db: &mut PgConnection,
-        lease: Uuid,
-        position: i64,
+    /// All models that stand at `after` take the page in one transaction.
+    async fn take_together(
+        &mut self,
+        page: &[Decoded],
+        after: i64,
+        last: i64,
     ) -> Result<(), Error> {
-        let moved = sqlx::query(
-            "update generations set position = $5 where model = $1 and generation = $2
-                and position = $3 and lease = $4 and state = 'live'",
-        )
-        .bind(self.model.name())
-        .bind(self.generation.generation)
-        .bind(self.generation.position)
-        .bind(lease)
-        .bind(position)
-        .execute(db)
-        .await?;
-        if moved.rows_affected() == 0 {
-            return Err(Error::LostLease(self.model.name()));
+        let mut tx = begin(&self.database).await?;
+        for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
+            feed.take(&mut tx, page).await?;
+            move_checkpoint(&mut tx, feed, self.lease, last).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Each model takes what it can in a transaction of its own.
+    async fn take_apart(&mut self, page: &[Decoded], after: i64, last: i64) -> Result<(), Error> {
+        for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
+            let mut tx = begin(&self.database).await?;
+            feed.take_piecemeal(&mut tx, page).await?;
+            move_checkpoint(&mut tx, feed, self.lease, last).await?;
+            tx.commit().await?;
         }
         Ok(())
     }
 }
 
-/// An event that a read model could not take in, or that waits behind one.
-pub(crate) struct DeadLetter {
-    key: String,
+/// Rows and checkpoint are one commit: losing it to a crash only means folding it again.
+async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tx = database.projector.begin().await?;
+    sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// Moves the checkpoint in the transaction that writes the rows, if nobody else has moved it.
+async fn move_checkpoint(
+    db: &mut PgConnection,
+    feed: &Feed,
+    lease: Uuid,
     position: i64,
-    reason: String,
-}
-
-impl DeadLetter {
-    pub(crate) async fn keep(
-        &self,
-        db: &mut PgConnection,
-        model: &dyn Model,
-        generation: i32,
-    ) -> sqlx::Result<()> {
-        tracing::error!(
-            model = model.name(),
-            position = self.position,
-            key = self.key,
-            reason = self.reason,
-            "An event was put aside"
-        );
-        sqlx::query(
-            "insert into dead_letters (model, generation, key, position, reason)
-             values ($1, $2, $3, $4, $5) on conflict do nothing",
-        )
-        .bind(model.name())
-        .bind(generation)
-        .bind(&self.key)
-        .bind(self.position)
-        .bind(&self.reason)
-        .execute(db)
-        .await?;
-        Ok(())
+) -> Result<(), Error> {
+    let moved = sqlx::query(
+        "update generations set position = $5 where model = $1 and generation = $2
+            and position = $3 and lease = $4 and state = 'live'",
+    )
+    .bind(feed.model.name())
+    .bind(feed.generation.generation)
+    .bind(feed.generation.position)
+    .bind(lease)
+    .bind(position)
+    .execute(db)
+    .await?;
+    if moved.rows_affected() == 0 {
+        return Err(Error::LostLease(feed.model.name()));
     }
-}
-
-/// Folds one event. A fault stops its key, and an event that can't be decoded its stream, not the
-/// world: it and what follows for that key are put aside.
-pub(crate) fn fold_or_stop(
-    rows: &mut dyn WorkingSet,
-    event: &Decoded,
-    stopped: &mut HashSet<String>,
-    letters: &mut Vec<DeadLetter>,
-) {
-    let stored = match event {
-        Ok(recorded) => &recorded.stored,
-        Err(undecodable) => &undecodable.0,
-    };
-    let stream = format!("{}/{}", stored.aggregate_type, stored.aggregate_id);
-    let faults = match event {
-        Err(undecodable) => vec![Fault { key: stream, reason: undecodable.1.clone() }],
-        Ok(recorded) if !stopped.is_empty() && stopped.contains(&stream) => {
-            let touches = !rows.keys(recorded).is_empty();
-            touches.then(|| Fault::waiting(stream)).into_iter().collect()
-        }
-        Ok(recorded) => rows.fold(recorded, stopped),
-    };
-    for Fault { key, reason } in faults {
-        stopped.insert(key.clone());
-        letters.push(DeadLetter { key, position: stored.position, reason });
-    }
+    Ok(())
 }

@@ -165,11 +165,21 @@ impl ReadModel for Payouts {
 }
 
 fn requested(key: &Key, event: &Event, at: DateTime<Utc>) -> Option<Row> {
-    let Event::Requested { amount, currency, provider, recipient, reason, requester, .. } = event
+    let Event::Requested {
+        amount,
+        currency,
+        recipient,
+        provider,
+        reason,
+        requester,
+        ticket,
+        contact,
+        channel,
+        ..
+    } = event
     else {
         return None;
     };
-    let Event::Requested { ticket, contact, channel, .. } = event else { return None };
     Some(Row {
         tenant_id: key.tenant_id,
         payout_id: key.payout_id,

@@ -1,16 +1,14 @@
 //! Builds a generation of a read model beside the live one and puts it in its place, while the
 //! server goes on writing and reading.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use event_store::{Database, log};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
+use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
-use crate::live::{Decoded, decode, fold_or_stop};
-use crate::working_set::WorkingSet;
-use crate::{Error, Model, Recorded};
+use crate::{Error, Model};
 
 /// Events read at once.
 const PAGE: i64 = 5_000;
@@ -46,24 +44,45 @@ pub async fn rebuild(
     model: &'static dyn Model,
     told: &(dyn Fn(Progress) + Sync),
 ) -> Result<Rebuilt, Error> {
-    let started = Instant::now();
     let mut lock = database.owner.acquire().await?;
     let alone: bool = sqlx::query_scalar("select pg_try_advisory_lock(7204, hashtext($1))")
         .bind(model.name())
         .fetch_one(&mut *lock)
         .await?;
-    // Closing the connection gives the lock back, whatever happens in between.
-    lock.close_on_drop();
     if !alone {
         return Err(Error::Busy(model.name()));
     }
+    // Closing the connection gives the lock back, whatever happens in between.
+    lock.close_on_drop();
+    let rebuilt = build_and_swap(database, log_pool, model, told).await?;
+    // But that takes a moment, and the next rebuild may come at once.
+    sqlx::query("select pg_advisory_unlock(7204, hashtext($1))")
+        .bind(model.name())
+        .execute(&mut *lock)
+        .await?;
+    Ok(rebuilt)
+}
+
+async fn build_and_swap(
+    database: &Database,
+    log_pool: &PgPool,
+    model: &'static dyn Model,
+    told: &(dyn Fn(Progress) + Sync),
+) -> Result<Rebuilt, Error> {
+    let started = Instant::now();
     let mut build = Build::begin(database, log_pool, model).await?;
     let began_at = build.flushed;
     let head = log::head(log_pool).await?;
     build.fold_until(head, told, began_at).await?;
-    build.finish_table().await?;
+    if let Err(error) = build.finish_table().await {
+        let Some(refusal) = error.refusal() else { return Err(error) };
+        tracing::warn!(model = model.name(), refusal, "An index refused a row: building anew");
+        build.start_over().await?;
+        build.fold_until(head, told, 0).await?;
+        build.finish_table().await?;
+    }
     let position = build.swap().await?;
-    generation::prune(&database.owner, model).await?;
+    generation::prune(&database.owner, model, build.generation).await?;
     Ok(Rebuilt {
         generation: build.generation,
         position,
@@ -77,8 +96,7 @@ struct Build<'a> {
     log: &'a PgPool,
     model: &'static dyn Model,
     generation: i32,
-    rows: Box<dyn WorkingSet>,
-    stopped: HashSet<String>,
+    feed: Feed,
     /// How far the rows in memory are, and how far those in the table.
     position: i64,
     flushed: i64,
@@ -109,7 +127,6 @@ impl<'a> Build<'a> {
             sqlx::query(&format!("truncate {}", model.table(generation))).execute(owner).await?;
         }
         let flushed = flushed.unwrap_or_default();
-        let rows = model.working_set();
         // Keys that a fault had stopped before the interruption stay stopped; letters from what is
         // folded once more will be written once more.
         sqlx::query(
@@ -120,15 +137,21 @@ impl<'a> Build<'a> {
         .bind(flushed)
         .execute(owner)
         .await?;
-        let stopped: Vec<String> = sqlx::query_scalar(
-            "select distinct key from dead_letters where model = $1 and generation = $2",
-        )
-        .bind(model.name())
-        .bind(generation)
-        .fetch_all(owner)
-        .await?;
-        let stopped: HashSet<String> = stopped.into_iter().collect();
-        Ok(Build { database, log, model, generation, rows, stopped, position: flushed, flushed })
+        let feed = Feed::open(owner, model, Generation { position: flushed, ..building }).await?;
+        Ok(Build { database, log, model, generation, feed, position: flushed, flushed })
+    }
+
+    /// Begins anew with the indexes in place, so that a row they refuse is found where it is
+    /// written.
+    async fn start_over(&mut self) -> Result<(), Error> {
+        sqlx::query("delete from rebuild_progress where model = $1 and generation = $2")
+            .bind(self.model.name())
+            .bind(self.generation)
+            .execute(&self.database.owner)
+            .await?;
+        *self = Build::begin(self.database, self.log, self.model).await?;
+        let mut db = self.database.owner.acquire().await?;
+        Ok(generation::index(&mut db, self.model, self.generation).await?)
     }
 
     async fn fold_until(
@@ -142,7 +165,7 @@ impl<'a> Build<'a> {
             let Some(last) = page.last().map(|event| event.position) else { break };
             self.fold(page).await?;
             self.position = last;
-            if self.rows.len() > ROWS || self.position - self.flushed >= EVENTS {
+            if self.feed.rows.len() > ROWS || self.position - self.flushed >= EVENTS {
                 self.flush().await?;
             }
             told(Progress {
@@ -157,26 +180,51 @@ impl<'a> Build<'a> {
 
     async fn fold(&mut self, page: Vec<log::Recorded>) -> Result<(), Error> {
         let page: Vec<Decoded> = page.into_iter().map(decode).collect();
-        let known: Vec<Recorded> = page.iter().flatten().cloned().collect();
-        let wanted = self.rows.want(&known);
         let mut db = self.database.owner.acquire().await?;
-        // Nothing was written yet: then there is nothing to load either.
-        if let Some(keys) = wanted.filter(|_| self.flushed > 0) {
-            generation::load(&mut db, self.model, self.generation, &keys, &mut *self.rows).await?;
+        self.feed.fold(&mut db, &page).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        match self.write().await {
+            Err(error) if error.refusal().is_some() => self.fold_piecemeal().await,
+            outcome => outcome,
         }
-        let mut letters = vec![];
-        for event in &page {
-            fold_or_stop(&mut *self.rows, event, &mut self.stopped, &mut letters);
-        }
-        for letter in &letters {
-            letter.keep(&mut db, self.model, self.generation).await?;
+    }
+
+    async fn write(&mut self) -> Result<(), Error> {
+        let mut tx = self.database.owner.begin().await?;
+        self.feed.write(&mut tx).await?;
+        self.note_progress(&mut tx).await?;
+        tx.commit().await?;
+        self.flushed();
+        Ok(())
+    }
+
+    /// Folds what could not be written once more, without what the database refuses of it.
+    async fn fold_piecemeal(&mut self) -> Result<(), Error> {
+        let until = self.position;
+        tracing::warn!(
+            model = self.model.name(),
+            after = self.flushed,
+            until,
+            "The database refused rows: looking for the event behind them"
+        );
+        *self = Build::begin(self.database, self.log, self.model).await?;
+        while self.position < until {
+            let page = log::page(self.log, self.position, until, PAGE).await?;
+            let Some(last) = page.last().map(|event| event.position) else { break };
+            let page: Vec<Decoded> = page.into_iter().map(decode).collect();
+            let mut tx = self.database.owner.begin().await?;
+            self.feed.take_piecemeal(&mut tx, &page).await?;
+            self.position = last;
+            self.note_progress(&mut tx).await?;
+            tx.commit().await?;
+            self.flushed();
         }
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), Error> {
-        let mut tx = self.database.owner.begin().await?;
-        generation::write(&mut tx, self.model, self.generation, &mut *self.rows).await?;
+    async fn note_progress(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         sqlx::query(
             "insert into rebuild_progress (model, generation, position) values ($1, $2, $3)
              on conflict (model, generation) do update set position = excluded.position",
@@ -184,14 +232,17 @@ impl<'a> Build<'a> {
         .bind(self.model.name())
         .bind(self.generation)
         .bind(self.position)
-        .execute(&mut *tx)
+        .execute(db)
         .await?;
-        tx.commit().await?;
-        self.flushed = self.position;
-        if self.rows.len() > ROWS {
-            self.rows.clear();
-        }
         Ok(())
+    }
+
+    fn flushed(&mut self) {
+        self.flushed = self.position;
+        self.feed.tell();
+        if self.feed.rows.len() > ROWS {
+            self.feed.rows.clear();
+        }
     }
 
     /// Indexes and durability come last, when the rows are in.

@@ -6,26 +6,26 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::model::{Source, bucket};
 use crate::{MODELS, Model, Recorded, digest};
 
 /// A digest of the rows that the golden log makes, for each (model, version). A fold that changes
-/// without its `VERSION` fails here; with it, add a line.
+/// without its `VERSION` fails here. What is found anew replaces the old line.
 const DIGESTS: &[(&str, i32, &str)] = &[
-    ("audit", 1, "52e1039bc6f14f1ab044a2ea4d63fff518dbc3f2360163a6e058cc4689747d85"),
-    ("audit", 1, "917c52186eb1a06969ce6a2b6ab1d979da1ea90f24fb1e646f3af6289dc202fd"),
-    ("audit", 1, "f69b09c7d22871e6d5a7d9c4d57b7d201fb07f0c869bff779e94a564b5020b49"),
-    ("contacts", 1, "30fc8803877bbc2b34f97a277165797c2a43d826d3775c059075e7289554e505"),
+    ("audit", 1, "16e5047ec29f4fde1bfe0e049142c912c5b6d3999d466fa2b78e26ee6cdee649"),
+    ("contacts", 1, "255ee14ce8eee264af24ef9b024644d663339320c71669503bfe67dd1a043551"),
     (
         "conversation_messages",
         1,
         "6ba442095de45ba91dc6b41c6664f3ee34312bfa48c09e7bc26d23f164924e04",
     ),
     ("inbox", 1, "f61f79b683075e4ff1df671a649775b4994370ca283d4e1dbbd2b5882f954219"),
-    ("message_volume", 1, "12fde3dfba9844dc22f950ccd89e8c415af61044425ab3a2a64a4d9e8c4c9cc2"),
-    ("templates", 1, "2559bcfae02ee75c151dcd8f5249451d6693c5cf9a8c2589ea406085a2424fd3"),
+    ("message_volume", 1, "a42c328e96404d6b7f1cbec50e081415891a5f444a0ab1e7bff3f78726bdae7d"),
+    ("payouts", 1, "f22077f56227ddd92f50cce21fe14d53f1239493d46267e5630607fd63d27709"),
+    ("templates", 1, "0a4c990c2c5ddedee37b2eb27c47fa56a9008a6aeccb741bf0aa91ad43bfd347"),
     ("ticket_comments", 1, "2965473671d5008647e4a89d2ad97faa92a5c9f9e8503fb43c0a7e86ef7ddcfd"),
     ("tickets", 1, "8716160010f6963471050fcec5f6da2152cfb60f87ce7fd7f9c4afa90d19f334"),
 ];
@@ -41,7 +41,32 @@ fn a_fold_changes_only_with_its_version() {
             unknown.push(format!("{known:?}"));
         }
     }
-    assert!(unknown.is_empty(), "raise VERSION, then add:\n{}", unknown.join(",\n"));
+    assert!(
+        unknown.is_empty(),
+        "if the fold changed, raise VERSION; then say:\n{}",
+        unknown.join(",\n")
+    );
+}
+
+#[test]
+fn the_golden_log_holds_every_golden_payload() {
+    let names = |dir: &Path| -> BTreeSet<String> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/stored");
+    let aggregates = names(&stored).into_iter();
+    let files: BTreeSet<String> = aggregates
+        .flat_map(|aggregate| {
+            let files = names(&stored.join(&aggregate)).into_iter();
+            files.map(move |file| format!("{aggregate}/{file}"))
+        })
+        .collect();
+    let told = |(stream, event): &(&str, &str)| {
+        let (aggregate, _) = stream.split_once('/').unwrap_or((stream, ""));
+        format!("{aggregate}/{event}-1.json")
+    };
+    assert_eq!(files, ORDER.iter().map(told).collect());
 }
 
 #[test]
@@ -123,9 +148,8 @@ fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String,
             put_away(&mut table, &mut *rows);
         }
         if let Some(keys) = rows.want(std::slice::from_ref(event)) {
-            let keys: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(&keys).unwrap();
             let found: Vec<String> =
-                keys.iter().filter_map(|key| table.get(key.get()).cloned()).collect();
+                texts(&keys).iter().filter_map(|key| table.get(key.get()).cloned()).collect();
             rows.supply(&found).unwrap();
         }
         assert_eq!(rows.fold(event, &HashSet::new()), []);
@@ -135,112 +159,143 @@ fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String,
 }
 
 fn put_away(table: &mut BTreeMap<String, String>, rows: &mut dyn crate::working_set::WorkingSet) {
+    for deleted in texts(&rows.changes().deletes) {
+        table.remove(deleted.get());
+    }
     table.extend(rows.canonical());
     rows.clear();
 }
 
-/// The golden payloads in an order in which they could have happened.
+/// The members of a JSON array as they are spelled.
+fn texts(array: &str) -> Vec<Box<RawValue>> {
+    serde_json::from_str(array).unwrap()
+}
+
+/// The golden payloads in an order in which they could have happened. What ends a row happens in a
+/// stream of its own, whose number stands behind the aggregate's name, so that digests say something.
+const ORDER: &[(&str, &str)] = &[
+    ("organization", "Founded"),
+    ("user", "Registered"),
+    ("api_key", "Issued"),
+    ("channel", "Connected"),
+    ("contact", "Registered"),
+    ("conversation", "Opened"),
+    ("conversation", "Dispatched"),
+    ("conversation", "MessageReceived"),
+    ("contact", "Renamed"),
+    ("contact", "Identified"),
+    ("conversation", "Assigned"),
+    ("conversation", "MarkedRead"),
+    ("conversation", "MessageEchoed"),
+    ("conversation", "Read"),
+    ("conversation", "Delivered"),
+    ("conversation", "Played"),
+    ("conversation", "Failed"),
+    ("conversation", "NoteAdded"),
+    ("conversation", "MessageQueued"),
+    ("conversation", "Unknown"),
+    ("conversation", "MessageRetried"),
+    ("conversation", "MessageDiscarded"),
+    ("contact", "NumberChanged"),
+    ("contact", "UserIdChanged"),
+    ("contact", "AttributesSet"),
+    ("contact", "Tagged"),
+    ("contact", "Blocked"),
+    ("contact", "Absorbed"),
+    ("conversation", "Unassigned"),
+    ("conversation", "Resolved"),
+    ("conversation", "Reopened"),
+    ("conversation", "ContactReplaced"),
+    ("channel", "AccountUpdated"),
+    ("channel", "TemplateUpdated"),
+    ("channel", "Unsupported"),
+    ("api_key", "Revoked"),
+    ("ticket_counter", "Numbered"),
+    ("ticket", "Opened"),
+    ("ticket", "Assigned"),
+    ("ticket", "Prioritised"),
+    ("ticket", "Retitled"),
+    ("ticket", "Commented"),
+    ("ticket", "Pended"),
+    ("ticket", "Resumed"),
+    ("ticket", "Unassigned"),
+    ("ticket", "Solved"),
+    ("ticket", "Rated"),
+    ("ticket", "Reopened"),
+    ("ticket", "Absorbed"),
+    ("ticket", "Closed"),
+    ("ticket", "Merged"),
+    ("template", "Drafted"),
+    ("template", "Revised"),
+    ("template", "CategoryOverridden"),
+    ("template", "SubmissionRequested"),
+    ("template", "SubmissionFailed"),
+    ("template", "WorkApprovalSet"),
+    ("template", "Submitted"),
+    ("template", "Pending"),
+    ("template", "Rejected"),
+    ("template", "Approved"),
+    ("template", "Paused"),
+    ("template", "Reinstated"),
+    ("template", "RecategorisationAnnounced"),
+    ("template", "QualityChanged"),
+    ("template", "Noted"),
+    ("template", "Recategorised"),
+    ("template", "Disabled"),
+    ("payout", "Requested"),
+    ("payout", "Approved"),
+    ("payout", "SubmissionStarted"),
+    ("payout", "Unknown"),
+    ("payout", "Postponed"),
+    ("payout", "Accepted"),
+    ("payout", "Completed"),
+    ("payout", "ContradictionNoticed"),
+    ("payout", "Failed"),
+    ("payout", "Rejected"),
+    ("payout", "Cancelled"),
+    ("contact/2", "Registered"),
+    ("contact/2", "Tagged"),
+    ("contact/2", "Untagged"),
+    ("contact/2", "Blocked"),
+    ("contact/2", "Unblocked"),
+    ("contact/2", "Merged"),
+    ("conversation/2", "Opened"),
+    ("conversation/2", "MessageReceived"),
+    ("conversation/2", "Merged"),
+    ("channel", "AutomationReported"),
+    ("channel", "CallUpdated"),
+    ("channel", "ContactSynced"),
+    ("channel", "GroupUpdated"),
+    ("channel", "LineFailed"),
+    ("channel", "PhoneNumberUpdated"),
+    ("channel", "PreferenceChanged"),
+    ("template/2", "Drafted"),
+    ("template/2", "Deleted"),
+    ("template/3", "Drafted"),
+    ("template/3", "Removed"),
+];
+
 fn golden_log() -> Vec<Recorded> {
-    const ORDER: &[(&str, &str)] = &[
-        ("organization", "Founded"),
-        ("user", "Registered"),
-        ("api_key", "Issued"),
-        ("channel", "Connected"),
-        ("contact", "Registered"),
-        ("conversation", "Opened"),
-        ("conversation", "Dispatched"),
-        ("conversation", "MessageReceived"),
-        ("contact", "Renamed"),
-        ("contact", "Identified"),
-        ("conversation", "Assigned"),
-        ("conversation", "MarkedRead"),
-        ("conversation", "MessageEchoed"),
-        ("conversation", "Read"),
-        ("conversation", "Delivered"),
-        ("conversation", "Played"),
-        ("conversation", "Failed"),
-        ("conversation", "NoteAdded"),
-        ("conversation", "MessageQueued"),
-        ("conversation", "Unknown"),
-        ("conversation", "MessageRetried"),
-        ("conversation", "MessageDiscarded"),
-        ("contact", "NumberChanged"),
-        ("contact", "UserIdChanged"),
-        ("contact", "AttributesSet"),
-        ("contact", "Tagged"),
-        ("contact", "Blocked"),
-        ("contact", "Absorbed"),
-        ("conversation", "Unassigned"),
-        ("conversation", "Resolved"),
-        ("conversation", "Reopened"),
-        ("conversation", "ContactReplaced"),
-        ("channel", "AccountUpdated"),
-        ("channel", "TemplateUpdated"),
-        ("channel", "Unsupported"),
-        ("api_key", "Revoked"),
-        ("ticket_counter", "Numbered"),
-        ("ticket", "Opened"),
-        ("ticket", "Assigned"),
-        ("ticket", "Prioritised"),
-        ("ticket", "Retitled"),
-        ("ticket", "Commented"),
-        ("ticket", "Pended"),
-        ("ticket", "Resumed"),
-        ("ticket", "Unassigned"),
-        ("ticket", "Solved"),
-        ("ticket", "Rated"),
-        ("ticket", "Reopened"),
-        ("ticket", "Absorbed"),
-        ("ticket", "Closed"),
-        ("ticket", "Merged"),
-        ("template", "Drafted"),
-        ("template", "Revised"),
-        ("template", "CategoryOverridden"),
-        ("template", "SubmissionRequested"),
-        ("template", "SubmissionFailed"),
-        ("template", "WorkApprovalSet"),
-        ("template", "Submitted"),
-        ("template", "Pending"),
-        ("template", "Rejected"),
-        ("template", "Approved"),
-        ("template", "Paused"),
-        ("template", "Reinstated"),
-        ("template", "RecategorisationAnnounced"),
-        ("template", "QualityChanged"),
-        ("template", "Noted"),
-        ("template", "Recategorised"),
-        ("template", "Disabled"),
-        ("payout", "Requested"),
-        ("payout", "Approved"),
-        ("payout", "SubmissionStarted"),
-        ("payout", "Unknown"),
-        ("payout", "Postponed"),
-        ("payout", "Accepted"),
-        ("payout", "Completed"),
-        ("payout", "ContradictionNoticed"),
-        ("payout", "Failed"),
-        ("payout", "Rejected"),
-        ("payout", "Cancelled"),
-    ];
     let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
     (1..)
         .zip(ORDER)
-        .map(|(position, (aggregate, event))| {
-            let version = versions.entry(aggregate).or_default();
+        .map(|(position, (stream, event))| {
+            let version = versions.entry(stream).or_default();
             *version += 1;
-            golden(aggregate, event, position, *version)
+            golden(stream, event, position, *version)
         })
         .collect()
 }
 
-fn golden(aggregate: &str, event: &str, position: i64, sequence: i64) -> Recorded {
+fn golden(stream: &str, event: &str, position: i64, sequence: i64) -> Recorded {
+    let (aggregate, number) = stream.split_once('/').unwrap_or((stream, "6"));
     let file = format!("../domain/stored/{aggregate}/{event}-1.json");
     let payload =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let start: DateTime<Utc> = "2026-03-01T09:00:00Z".parse().unwrap();
     Recorded::decode(event_store::Recorded {
         aggregate_type: aggregate.into(),
-        aggregate_id: Uuid::from_u128(6).to_string(),
+        aggregate_id: Uuid::from_u128(number.parse().unwrap()).to_string(),
         sequence,
         event_type: event.into(),
         event_version: "1".into(),

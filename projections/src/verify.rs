@@ -7,7 +7,7 @@ use event_store::log;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::live::{decode, fold_or_stop};
+use crate::feed::{decode, fold_or_stop};
 use crate::model::Column;
 use crate::{Error, Model, digest, generation};
 
@@ -16,6 +16,8 @@ use crate::{Error, Model, digest, generation};
 pub struct Rows {
     pub position: i64,
     pub rows: BTreeMap<String, String>,
+    /// Keys and streams that stand still, and from which position on.
+    pub stopped: Vec<(i64, String)>,
 }
 
 /// What comparing found.
@@ -60,7 +62,15 @@ pub async fn live(pool: &PgPool, model: &'static dyn Model) -> Result<Rows, Erro
     for text in texts {
         rows.extend(canonical(model, text)?);
     }
-    Ok(Rows { position, rows })
+    let stopped = sqlx::query_as(
+        "select min(position), key from dead_letters where model = $1 and generation = $2
+          group by key order by min(position)",
+    )
+    .bind(model.name())
+    .bind(generation)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(Rows { position, rows, stopped })
 }
 
 /// A stored row by its key, in the form that replayed ones have. What the row's code would not
@@ -116,14 +126,23 @@ fn means_the_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     }
 }
 
-/// All rows as a replay of the log up to `until` makes them.
-pub async fn replay(pool: &PgPool, model: &'static dyn Model, until: i64) -> Result<Rows, Error> {
+/// All rows as a replay of the log up to where the live ones stand makes them. What stands still
+/// there stands still here: a replay has no database that refuses a row.
+async fn replay(
+    pool: &PgPool,
+    model: &'static dyn Model,
+    live: &Rows,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut set = model.working_set();
     let (mut stopped, mut letters, mut position) = (HashSet::new(), vec![], 0);
-    while position < until {
-        let page = log::page(pool, position, until, 5_000).await?;
+    let mut stops = live.stopped.iter().peekable();
+    while position < live.position {
+        let page = log::page(pool, position, live.position, 5_000).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
         for stored in page {
+            while let Some((_, key)) = stops.next_if(|(from, _)| *from <= stored.position) {
+                stopped.insert(key.clone());
+            }
             let event = decode(stored);
             if let Ok(recorded) = &event {
                 set.want(std::slice::from_ref(recorded));
@@ -132,19 +151,19 @@ pub async fn replay(pool: &PgPool, model: &'static dyn Model, until: i64) -> Res
         }
         position = last;
     }
-    Ok(Rows { position: until, rows: set.canonical() })
+    Ok(set.canonical())
 }
 
 /// Compares live rows with a replay up to their checkpoint.
 pub async fn verify(pool: &PgPool, model: &'static dyn Model) -> Result<Verdict, Error> {
     let live = live(pool, model).await?;
-    let replayed = replay(pool, model, live.position).await?;
+    let replayed = replay(pool, model, &live).await?;
     Ok(Verdict {
         model: model.name(),
         position: live.position,
         rows: live.rows.len(),
         digest: digest::of_rows(&live.rows),
-        difference: first_difference(&live.rows, &replayed.rows),
+        difference: first_difference(&live.rows, &replayed),
     })
 }
 

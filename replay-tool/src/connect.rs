@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use event_store::database::{Connections, OpenError};
+use event_store::database::{Connections, OpenError, told};
 use event_store::embedded::{self, Embedded, Settings};
 use event_store::{Clock, Database, MasterKey, Store};
 use sqlx::PgPool;
@@ -71,11 +71,6 @@ impl Place {
         let started = Embedded::start(&Settings { dir, durable: true }).await?;
         Ok((started.options(), Some(started)))
     }
-}
-
-/// An empty variable of the environment tells nothing.
-fn told(setting: Option<&String>) -> Option<&str> {
-    setting.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 /// What a verb works with.

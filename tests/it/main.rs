@@ -11,6 +11,7 @@ mod fixtures;
 mod inbox;
 mod log;
 mod messages;
+mod payouts;
 mod postgres_es;
 mod processes;
 mod read_models;

@@ -31,7 +31,7 @@ impl Shop {
     }
 
     /// The id of a new ticket.
-    async fn new(&self, subject: &str) -> String {
+    async fn opened(&self, subject: &str) -> String {
         id(&self.ticket(json!({"subject": subject})).await.expect(201))
     }
 
@@ -264,7 +264,7 @@ async fn what_a_ticket_does_not_allow_is_refused_with_a_code() {
     let public = json!({"body": "Hello?", "public": true});
     assert_eq!(shop.act(&ticket, "comments", public.clone()).await.refused(409), "ticket.not_open");
     shop.act(&ticket, "comments", json!({"body": "For the files"})).await.expect(201);
-    let nobodys = shop.new("Buy paper").await;
+    let nobodys = shop.opened("Buy paper").await;
     let refused = shop.act(&nobodys, "comments", public).await;
     assert_eq!(refused.refused(409), "ticket.no_recipient");
     let nothing = Uuid::now_v7().to_string();
@@ -360,7 +360,7 @@ async fn who_is_named_must_be_of_the_same_organisation() {
 #[tokio::test]
 async fn a_ticket_that_is_the_same_matter_is_merged_into_the_other() {
     let shop = Shop::open().await;
-    let (one, other) = (shop.of_somebody("A tap drips").await, shop.new("It drips").await);
+    let (one, other) = (shop.of_somebody("A tap drips").await, shop.opened("It drips").await);
     let merged = shop.act(&other, "merge", json!({"into": one})).await.expect(200);
     let seen = shop.seen_since(&merged, &other).await;
     assert_eq!((&seen["status"], &seen["merged_into"]), (&json!("closed"), &json!(one)));
@@ -377,7 +377,7 @@ async fn a_ticket_that_is_the_same_matter_is_merged_into_the_other() {
 #[tokio::test]
 async fn of_two_tickets_that_are_merged_into_each_other_at_once_one_remains() {
     let shop = Shop::open().await;
-    let (one, other) = (shop.new("A tap drips").await, shop.new("It drips").await);
+    let (one, other) = (shop.opened("A tap drips").await, shop.opened("It drips").await);
     let (there, back) = tokio::join!(
         shop.act(&one, "merge", json!({"into": other})),
         shop.act(&other, "merge", json!({"into": one})),

@@ -121,7 +121,7 @@ fn shown(path: &Path) -> String {
 fn every_file_opens_with_what_it_is_for() {
     let silent = rust_files().into_iter().filter(|path| {
         let text = fs::read_to_string(path).unwrap();
-        !text.strip_prefix("//! ").is_some_and(|rest| !rest.trim_start().is_empty())
+        text.strip_prefix("//! ").is_none_or(|rest| rest.trim_start().is_empty())
     });
     assert_none("files that don't open with `//!`", silent.map(|path| shown(&path)));
 }

@@ -5,6 +5,9 @@ mod cast;
 mod play;
 mod screen;
 
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
@@ -27,6 +30,7 @@ pub(crate) struct Demo {
     account_id: String,
     phone_number_id: String,
     display_phone_number: String,
+    /// Each is empty until it is issued.
     keys: Members<String>,
     /// The members in whose names the keys call.
     users: Members<Uuid>,
@@ -36,12 +40,43 @@ pub(crate) struct Demo {
 }
 
 /// One of something for each member of the organisation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Members<T> {
     owner: T,
     agent: T,
     agent2: T,
     auditor: T,
+}
+
+impl Demo {
+    /// All that can be known before anything is founded.
+    fn of_yesterday(base_url: &str) -> Demo {
+        let yesterday = Utc::now() - Days::new(1);
+        Demo {
+            base_url: base_url.to_owned(),
+            organization_id: Uuid::now_v7(),
+            channel_id: Uuid::now_v7(),
+            app_secret: random_hex(),
+            verify_token: random_hex(),
+            account_id: "109785432100001".into(),
+            phone_number_id: "104455667788990".into(),
+            display_phone_number: "15550100200".into(),
+            keys: Members::default(),
+            users: Members {
+                owner: Uuid::now_v7(),
+                agent: Uuid::now_v7(),
+                agent2: Uuid::now_v7(),
+                auditor: Uuid::now_v7(),
+            },
+            day: yesterday.date_naive().and_time(NaiveTime::MIN).and_utc(),
+            played: false,
+        }
+    }
+}
+
+fn random_hex() -> String {
+    // Two version 4 UUIDs carry 244 random bits.
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 /// A hand on the clock that record times come from. Only the demo has one.
@@ -58,6 +93,7 @@ impl Hand {
 
 pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let file = settings.data_dir().join("demo.json");
+    let kept = kept(&file)?;
     let hand = Hand(Arc::default());
     let server = Server::start(settings, Clock::Told(hand.0.clone())).await?;
     let application = server.bind(settings).await?;
@@ -66,7 +102,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let serving = actix_web::rt::spawn(application.run(async {
         tokio::select! { () = asked_to_stop() => {}, _ = stopped => {} }
     }));
-    let prepared = prepare(&server, &file, &base_url, &hand);
+    let prepared = prepare(&server, &file, kept, &base_url, &hand);
     let outcome = tokio::select! {
         outcome = prepared => outcome,
         // Stopped in the middle of the day: the next start plays the rest.
@@ -85,20 +121,21 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
 }
 
 /// Founds the organisation and plays the day, or what an earlier start has left of both to do.
-async fn prepare(server: &Server, file: &Path, base_url: &str, hand: &Hand) -> Outcome<Demo> {
-    let kept = std::fs::read_to_string(file).ok();
-    let kept: Option<Demo> = kept.and_then(|text| serde_json::from_str(&text).ok());
+async fn prepare(
+    server: &Server,
+    file: &Path,
+    kept: Option<Demo>,
+    base_url: &str,
+    hand: &Hand,
+) -> Outcome<Demo> {
     let mut demo = match kept {
         Some(demo) => Demo { base_url: base_url.to_owned(), ..demo },
-        None => {
-            let yesterday = Utc::now() - Days::new(1);
-            let day = yesterday.date_naive().and_time(NaiveTime::MIN).and_utc();
-            hand.set(Some(day));
-            cast::found(&server.commands, base_url, day).await?
-        }
+        None => Demo::of_yesterday(base_url),
     };
     keep(file, &demo)?;
     if !demo.played {
+        hand.set(Some(demo.day));
+        cast::found(&server.commands, &mut demo, |demo| keep(file, demo)).await?;
         play::day(&demo, hand).await?;
         demo.played = true;
         keep(file, &demo)?;
@@ -107,10 +144,71 @@ async fn prepare(server: &Server, file: &Path, base_url: &str, hand: &Hand) -> O
     Ok(demo)
 }
 
-/// Written aside and renamed, so that a crash leaves the old file or the new one.
+/// What an earlier start has kept. A file that can't be read is not passed over: the keys to what
+/// was founded may be in it.
+fn kept(file: &Path) -> Outcome<Option<Demo>> {
+    let refusal = |error: &dyn std::error::Error| {
+        let file = file.display();
+        format!("{file} can't be read ({error}): mend it, or start with another --data-dir").into()
+    };
+    match std::fs::read_to_string(file) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| refusal(&error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+/// Written aside and renamed, so that a crash leaves the old file or the new one. It holds keys:
+/// only its owner may read it.
 fn keep(file: &Path, demo: &Demo) -> Outcome<()> {
     let scratch = file.with_extension("new");
-    std::fs::write(&scratch, serde_json::to_string_pretty(demo)? + "\n")?;
+    match std::fs::remove_file(&scratch) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut opened = File::options().create_new(true).write(true).mode(0o600).open(&scratch)?;
+    opened.write_all((serde_json::to_string_pretty(demo)? + "\n").as_bytes())?;
+    opened.sync_all()?;
     std::fs::rename(&scratch, file)?;
+    if let Some(dir) = file.parent() {
+        File::open(dir)?.sync_all()?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn file(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("demo-{}-{name}.json", Uuid::now_v7()))
+    }
+
+    #[test]
+    fn the_demos_keys_are_for_their_owner_only() {
+        let file = file("rights");
+        std::fs::write(&file, "{}").unwrap();
+        std::fs::write(file.with_extension("new"), "left behind").unwrap();
+        let demo = Demo::of_yesterday("http://127.0.0.1:1");
+        keep(&file, &demo).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let again = kept(&file).unwrap().unwrap();
+        assert_eq!(again.organization_id, demo.organization_id);
+        assert_eq!((again.users, again.keys), (demo.users, demo.keys));
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_in_one_line_and_a_missing_one_is_the_first_start() {
+        let file = file("broken");
+        assert!(kept(&file).unwrap().is_none());
+        std::fs::write(&file, "{\"organization_id\": \n").unwrap();
+        let refusal = kept(&file).unwrap_err().to_string();
+        assert!(refusal.contains(&file.display().to_string()), "{refusal}");
+        assert_eq!(refusal.lines().count(), 1);
+        std::fs::remove_file(file).unwrap();
+    }
 }

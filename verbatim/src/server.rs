@@ -1,10 +1,12 @@
 //! Starts what a server is made of, in order, and stops it in reverse.
 
 use std::error::Error;
+use std::time::Duration;
 
 use api::{Application, State};
 use commands::gateways::http;
 use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
+use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
 use commands::{Commands, effects, policies};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
@@ -12,8 +14,12 @@ use event_store::{Clock, Database, MasterKey, Store};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::settings::Settings;
+
+/// How long all workers together may take to end what they are about.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -39,22 +45,23 @@ pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
 impl Server {
     pub(crate) async fn start(settings: &Settings, clock: Clock) -> Outcome<Server> {
         let dir = settings.data_dir();
-        std::fs::create_dir_all(&dir).map_err(|error| {
-            format!("the data directory {} can't be made: {error}", dir.display())
-        })?;
-        let master = match &settings.master_key {
-            Some(hex) => MasterKey::from_hex(hex)?,
-            None => MasterKey::from_file(&dir.join("master.key"))?,
-        };
-        let (options, embedded) = match &settings.database_url {
-            Some(url) => (Database::options(url)?, None),
+        let told = settings.master_key().map(MasterKey::from_hex).transpose()?;
+        let (options, embedded) = match settings.database_url() {
+            Some(url) => {
+                embedded::make_private_dir(&dir)?;
+                (Database::options(url)?, None)
+            }
             None => {
-                let settings = embedded::Settings { dir, durable: true };
+                let settings = embedded::Settings { dir: dir.clone(), durable: true };
                 let embedded = Embedded::start(&settings).await?;
                 (embedded.options(), Some(embedded))
             }
         };
         let database = Database::open(options, Connections::default(), true).await?;
+        let master = match told {
+            Some(master) => master,
+            None => MasterKey::from_file(&dir.join("master.key"))?,
+        };
         let store = Store::open(database.app.clone(), master, clock).await?;
         projections::live::prepare(&database, &store).await?;
         let commands = Commands::new(store.clone());
@@ -66,6 +73,15 @@ impl Server {
                 version: settings.whatsapp_version.clone(),
             },
         );
+        let payer = Payer::new(
+            commands.clone(),
+            http::client()?,
+            PawaPaySettings {
+                base_url: settings.pawapay_base_url.clone(),
+                token: settings.pawapay_token.clone(),
+                grace: PawaPaySettings::GRACE,
+            },
+        )?;
         let (stop, stopped) = watch::channel(false);
         let workers = vec![
             tokio::spawn(projections::live::run(database.clone(), store.clone(), stopped.clone())),
@@ -75,7 +91,9 @@ impl Server {
                 stopped.clone(),
             )),
             tokio::spawn(policies::run(store.clone(), SendMessages, stopped.clone())),
+            tokio::spawn(policies::run(store.clone(), SubmitPayouts, stopped.clone())),
             // Decisions may borrow across awaits in ways that keep them on one thread.
+            actix_web::rt::spawn(effects::run(store.clone(), payer, stopped.clone())),
             actix_web::rt::spawn(effects::run(store.clone(), sender, stopped)),
         ];
         Ok(Server { commands, database, embedded, stop, workers })
@@ -93,8 +111,12 @@ impl Server {
 
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for worker in self.workers {
-            let _ = worker.await;
+        let deadline = Instant::now() + FAREWELL;
+        for mut worker in self.workers {
+            if timeout_at(deadline, &mut worker).await.is_err() {
+                // It waits for a database that is gone. What it does is safe to cut short.
+                worker.abort();
+            }
         }
         self.database.close().await;
         if let Some(embedded) = self.embedded

@@ -186,6 +186,10 @@ mod tests {
     }
 
     fn every_refusal() -> Vec<Refusal> {
+        [of_people_and_what_they_say(), of_work_and_money()].concat()
+    }
+
+    fn of_people_and_what_they_say() -> Vec<Refusal> {
         vec![
             api_key::Error::AlreadyIssued.into(),
             api_key::Error::NotIssued.into(),
@@ -208,6 +212,11 @@ mod tests {
             conversation::Error::WindowNeverOpen.into(),
             conversation::Error::NoSuchMessage.into(),
             conversation::Error::Uncertain.into(),
+        ]
+    }
+
+    fn of_work_and_money() -> Vec<Refusal> {
+        vec![
             organization::Error::AlreadyFounded.into(),
             organization::Error::InvalidName.into(),
             payout::Error::AlreadyRequested.into(),

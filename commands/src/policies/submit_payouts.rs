@@ -97,8 +97,9 @@ impl Payer {
 
     async fn order(&self, effect: &Effect) -> Result<Order, Error> {
         let (pool, id) = (self.commands.store().pool(), effect.aggregate.to_string());
-        let stored =
-            log::stream(pool, Payout::TYPE, &id, 0, 1).await.map_err(event_store::Error::from)?;
+        let stored = log::stream(pool, Payout::TYPE, &id, 0, i64::MAX)
+            .await
+            .map_err(event_store::Error::from)?;
         let mut order = Order { recipient: None, subject: effect.aggregate };
         for event in &stored {
             if let Event::Requested { recipient, contact, .. } =

@@ -76,7 +76,7 @@ impl State {
 }
 
 /// All that Meta would be sent, and for which channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Draft {
     pub channel: Uuid,
     pub name: String,

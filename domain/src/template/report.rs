@@ -73,7 +73,8 @@ pub struct Told {
 }
 
 /// What a report can be newer about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum About {
     State,
     Category,

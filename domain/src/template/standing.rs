@@ -1,9 +1,11 @@
 //! What each event says of the template it is about.
 
+use serde::Serialize;
+
 use super::{Event, Identity, State, Told};
 
 /// Where a template stands, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Standing {
     pub state: State,
     /// A word or a title: `INVALID_FORMAT`.

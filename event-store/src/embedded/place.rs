@@ -33,13 +33,7 @@ pub(super) struct Place {
 impl Place {
     /// Makes the data directory if need be, and refuses one that the server couldn't use.
     pub(super) fn prepare(dir: &Path) -> Result<Place, EmbeddedError> {
-        if !dir.exists() {
-            // The cluster below is closed in any case; as root, its user must be able to pass.
-            let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
-            fs::create_dir_all(dir).map_err(io_error(format!("create {}", dir.display())))?;
-            fs::set_permissions(dir, Permissions::from_mode(mode))
-                .map_err(io_error(format!("set the mode of {}", dir.display())))?;
-        }
+        make_dir(dir, true)?;
         let place = Place::at(dir)?;
         if let Some(account) = &place.account
             && let Some(barrier) = account.barrier(&place.dir)
@@ -122,6 +116,38 @@ impl Place {
         fs::symlink_metadata(&self.sockets)
             .is_ok_and(|dir| dir.is_dir() && dir.uid() == owner && dir.mode() & 0o077 == 0)
     }
+}
+
+/// Makes a data directory for keys alone, whose database is elsewhere: closed to everybody else,
+/// unless there is a cluster in it, too.
+pub fn make_private_dir(dir: &Path) -> Result<(), EmbeddedError> {
+    make_dir(dir, dir.join("postgres").exists())
+}
+
+/// Makes the directory, or takes rights that are too wide from one that was made for this.
+fn make_dir(dir: &Path, for_cluster: bool) -> Result<(), EmbeddedError> {
+    // A cluster is closed itself; as root, its user must be able to pass.
+    let mode = if for_cluster && geteuid().is_root() { 0o711 } else { 0o700 };
+    match dir.metadata() {
+        Ok(found) if found.mode() & 0o777 == mode || !is_ours(dir, &found) => return Ok(()),
+        Ok(_) => {}
+        Err(_) => {
+            fs::create_dir_all(dir).map_err(io_error(format!("create {}", dir.display())))?;
+        }
+    }
+    fs::set_permissions(dir, Permissions::from_mode(mode))
+        .map_err(io_error(format!("set the mode of {}", dir.display())))
+}
+
+/// Whether it holds nothing, or what we put there: somebody who names `/tmp` or a home of theirs
+/// doesn't want it closed.
+fn is_ours(dir: &Path, found: &fs::Metadata) -> bool {
+    const STICKY: u32 = 0o1000;
+    let Ok(mut entries) = fs::read_dir(dir) else { return false };
+    let held = |name: &str| dir.join(name).exists();
+    found.uid() == geteuid().as_raw()
+        && found.mode() & STICKY == 0
+        && (entries.next().is_none() || held("postgres.lock") || held("master.key"))
 }
 
 /// In the cluster, which is closed to others already; or, when that path is too long, in a short

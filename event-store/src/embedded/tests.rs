@@ -1,6 +1,11 @@
 //! What a person may rely on when the embedded cluster, or the program that holds it, is killed.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -8,7 +13,9 @@ use nix::{
 };
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
-use super::{Embedded, EmbeddedError, Settings, default_data_dir, reachable_or, running};
+use super::{
+    Embedded, EmbeddedError, Settings, default_data_dir, make_private_dir, reachable_or, running,
+};
 
 /// A data directory of one test, removed when the test ends.
 struct Scratch(Settings);
@@ -119,4 +126,35 @@ fn data_goes_where_the_database_user_can_reach_it() {
     );
     let open = env::temp_dir().join("not/there/yet");
     assert_eq!(reachable_or(open.clone(), "/elsewhere"), open);
+}
+
+fn mode(dir: &Path) -> u32 {
+    dir.metadata().unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn nobody_else_may_look_into_a_data_directory() {
+    let scratch = Scratch::new("rights");
+    let dir = &scratch.0.dir;
+    let wished = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+    Embedded::start(&scratch.0).await.unwrap().stop().await.unwrap();
+    assert_eq!(mode(dir), wished, "made");
+    fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    Embedded::start(&scratch.0).await.unwrap().stop().await.unwrap();
+    assert_eq!(mode(dir), wished, "made before, with rights that are too wide");
+}
+
+#[test]
+fn a_directory_for_keys_alone_is_closed_but_not_one_that_holds_other_things() {
+    let scratch = Scratch::new("keys");
+    let dir = &scratch.0.dir;
+    make_private_dir(dir).unwrap();
+    assert_eq!(mode(dir), 0o700);
+    fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    fs::write(dir.join("letter.txt"), "").unwrap();
+    make_private_dir(dir).unwrap();
+    assert_eq!(mode(dir), 0o755, "it is somebody's own");
+    fs::write(dir.join("master.key"), "").unwrap();
+    make_private_dir(dir).unwrap();
+    assert_eq!(mode(dir), 0o700);
 }

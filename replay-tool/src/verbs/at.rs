@@ -7,10 +7,15 @@ use domain::channel::Channel;
 use domain::contact::Contact;
 use domain::conversation::Conversation;
 use domain::organization::Organization;
+use domain::payout::Payout;
+use domain::template::Template;
+use domain::ticket::Ticket;
+use domain::ticket_counter::TicketCounter;
 use domain::user::User;
 use domain::{Aggregate, Event};
 use event_store::log;
 use projections::{Model, Recorded, as_of};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::connect::Session;
@@ -43,7 +48,19 @@ enum Subject {
 /// An aggregate type and its fold.
 struct Foldable {
     kind: &'static str,
-    fold: fn(&[Event]) -> Box<dyn Debug>,
+    fold: fn(&[Event]) -> serde_json::Result<State>,
+}
+
+/// What the events made of the aggregate, for programs and for people.
+struct State {
+    json: Value,
+    text: String,
+}
+
+impl State {
+    fn of(aggregate: &(impl Serialize + Debug)) -> serde_json::Result<State> {
+        Ok(State { json: serde_json::to_value(aggregate)?, text: format!("{aggregate:#?}") })
+    }
 }
 
 macro_rules! foldable {
@@ -57,7 +74,7 @@ macro_rules! foldable {
                         state.evolve(event);
                     }
                 }
-                Box::new(state)
+                State::of(&state)
             },
         }
     };
@@ -69,6 +86,10 @@ const AGGREGATES: &[Foldable] = &[
     foldable!(Contact),
     foldable!(Conversation),
     foldable!(Organization),
+    foldable!(Payout),
+    foldable!(Template),
+    foldable!(Ticket),
+    foldable!(TicketCounter),
     foldable!(User),
 ];
 
@@ -108,7 +129,7 @@ async fn aggregate(
     for event in opener.events(stored).await? {
         events.push(Recorded::decode(event).map_err(projections::Error::from)?.event);
     }
-    let state = (foldable.fold)(&events);
+    let state = (foldable.fold)(&events)?;
     if session.json {
         return shown::say_json(&json!({
             "aggregate_type": kind,
@@ -118,14 +139,15 @@ async fn aggregate(
             "version": last.sequence,
             "position": last.position,
             "recorded_at": last.recorded_at,
-            "state": format!("{state:?}"),
+            "state": state.json,
         }));
     }
     shown::say(format!(
-        "{kind} {id} as of position {until}: version {}, last event at position {}, {}\n{state:#?}",
+        "{kind} {id} as of position {until}: version {}, last event at position {}, {}\n{}",
         last.sequence,
         last.position,
-        rfc3339(last.recorded_at)
+        rfc3339(last.recorded_at),
+        state.text
     ))
 }
 
@@ -170,4 +192,30 @@ async fn row(
         table.add_row([column.name.to_owned(), shown::cell(row.get(column.name))]);
     }
     shown::say(table.trim_fmt())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_aggregate_can_be_told_as_json() {
+        for foldable in AGGREGATES {
+            let state = (foldable.fold)(&[]).unwrap();
+            assert!(state.json.is_object(), "{}: {}", foldable.kind, state.json);
+        }
+    }
+
+    #[test]
+    fn an_organisation_is_what_its_events_made_of_it() {
+        let name = "Baraka".to_owned();
+        let founded = Event::Organization(domain::organization::Event::Founded { name });
+        let Ok(Subject::Aggregate(organization)) = subject("organization") else {
+            panic!("organisations can be folded")
+        };
+        let state = (organization.fold)(&[founded]).unwrap();
+        assert_eq!(state.json, json!({"name": "Baraka"}));
+        assert!(state.text.contains("Baraka"), "{}", state.text);
+    }
 }

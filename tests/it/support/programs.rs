@@ -115,6 +115,7 @@ impl Running {
         loop {
             let Ok(line) = said.recv_timeout(PATIENCE) else {
                 let _ = child.kill();
+                let _ = child.wait();
                 panic!("it never said {words:?}, but {heard:#?}");
             };
             if line.contains(words) {

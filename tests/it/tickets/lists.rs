@@ -69,7 +69,7 @@ async fn tickets_are_found_by_what_is_true_of_them() {
 async fn tickets_are_listed_page_by_page_newest_first() {
     let shop = Shop::open().await;
     for number in 1..=9 {
-        shop.new(&format!("Ticket {number}")).await;
+        shop.opened(&format!("Ticket {number}")).await;
     }
     shop.app.settle().await;
     let (mut numbers, mut path) = (vec![], "/v1/tickets?limit=4".to_owned());

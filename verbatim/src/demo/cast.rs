@@ -1,66 +1,105 @@
-//! The demo's organisation: its people, their keys, and its line.
+//! The demo's organisation: its people, their keys, and its line. Founding may be cut short at any
+//! point: done again, it does what is left.
 
-use chrono::{DateTime, Utc};
-use commands::setup::{self, NewChannel};
-use commands::{Commands, Meta, access};
-use domain::Actor;
+use commands::access::{self, Access};
+use commands::{Commands, Error, Meta};
 use domain::aggregate::Role;
-use domain::channel::WhenClosed;
+use domain::channel::{self, Channel, Connected, Provider, WhenClosed};
+use domain::organization::{self, Organization};
+use domain::secret::SecretRef;
+use domain::user::{self, User};
+use domain::{Actor, Personal};
 use uuid::Uuid;
 
-use super::{Demo, Members};
+use super::Demo;
 use crate::server::Outcome;
 
+/// `keep` is called with each key, for none can be told twice.
 pub(crate) async fn found(
     commands: &Commands,
-    base_url: &str,
-    day: DateTime<Utc>,
-) -> Outcome<Demo> {
-    let organization = setup::found_organization(commands, "Baraka Home & Garden").await?;
-    let new = NewChannel {
-        name: "Shop line".into(),
-        account: "109785432100001".into(),
-        line: "104455667788990".into(),
-        display_phone_number: Some("15550100200".into()),
-        app_secret: random_hex(),
-        verify_token: random_hex(),
-        access_token: None,
-        when_closed: WhenClosed::Reopen,
-    };
-    let channel = setup::connect_channel(commands, organization, new.clone()).await?;
-    let owner = hire(commands, organization, "Wanjiru Baraka", Role::Owner).await?;
-    let agent = hire(commands, organization, "Tomás Abreu", Role::Agent).await?;
-    let agent2 = hire(commands, organization, "Nomsa Dlamini", Role::Agent).await?;
-    let auditor = hire(commands, organization, "Ingrid Solheim", Role::Auditor).await?;
-    Ok(Demo {
-        base_url: base_url.to_owned(),
-        organization_id: organization,
-        channel_id: channel,
-        app_secret: new.app_secret,
-        verify_token: new.verify_token,
-        account_id: new.account,
-        phone_number_id: new.line,
-        display_phone_number: new.display_phone_number.unwrap_or_default(),
-        users: Members { owner: owner.0, agent: agent.0, agent2: agent2.0, auditor: auditor.0 },
-        keys: Members { owner: owner.1, agent: agent.1, agent2: agent2.1, auditor: auditor.1 },
-        day,
-        played: false,
-    })
+    demo: &mut Demo,
+    keep: impl Fn(&Demo) -> Outcome<()>,
+) -> Outcome<()> {
+    let organization = demo.organization_id;
+    let (known, _) = commands.load::<Organization>(organization, organization).await?;
+    if known.name.is_none() {
+        let name = "Baraka Home & Garden";
+        let found = || organization::Command::Found { name: name.into() };
+        let meta = Meta::new(organization, Actor::System);
+        commands.execute::<Organization>(organization, found, &meta).await?;
+    }
+    connect(commands, demo).await?;
+    let users = demo.users.clone();
+    for (id, name, role, key) in [
+        (users.owner, "Wanjiru Baraka", Role::Owner, (|demo| &mut demo.keys.owner) as Key),
+        (users.agent, "Tomás Abreu", Role::Agent, |demo| &mut demo.keys.agent),
+        (users.agent2, "Nomsa Dlamini", Role::Agent, |demo| &mut demo.keys.agent2),
+        (users.auditor, "Ingrid Solheim", Role::Auditor, |demo| &mut demo.keys.auditor),
+    ] {
+        hire(commands, organization, id, name, role).await?;
+        // A key that was issued but not kept is of no use to anybody.
+        if Access::new(commands.clone()).check(key(demo)).await?.is_none() {
+            let meta = Meta::new(organization, Actor::System);
+            *key(demo) = access::issue(commands, &meta, id, role, "demo").await?;
+            keep(demo)?;
+        }
+    }
+    Ok(())
 }
 
-/// Registers a member and issues a key in their name.
+/// Where a member's key is.
+type Key = fn(&mut Demo) -> &mut String;
+
+async fn connect(commands: &Commands, demo: &Demo) -> Outcome<()> {
+    let (organization, channel) = (demo.organization_id, demo.channel_id);
+    let (known, _) = commands.load::<Channel>(organization, channel).await?;
+    if known.connected.is_some() {
+        return Ok(());
+    }
+    let app_secret = secret(commands, organization, "app_secret", &demo.app_secret).await?;
+    let verify_token = secret(commands, organization, "verify_token", &demo.verify_token).await?;
+    let connect = || {
+        channel::Command::Connect(Connected {
+            provider: Provider::Whatsapp,
+            name: "Shop line".into(),
+            account: demo.account_id.clone(),
+            line: demo.phone_number_id.clone(),
+            display_phone_number: Some(demo.display_phone_number.clone()),
+            app_secret: app_secret.clone(),
+            verify_token: verify_token.clone(),
+            access_token: None,
+            when_closed: WhenClosed::Reopen,
+        })
+    };
+    let meta = Meta::new(organization, Actor::System);
+    commands.execute::<Channel>(channel, connect, &meta).await?;
+    Ok(())
+}
+
+async fn secret(
+    commands: &Commands,
+    tenant: Uuid,
+    kind: &str,
+    secret: &str,
+) -> Result<SecretRef, Error> {
+    let id = Uuid::now_v7();
+    let fingerprint = commands.store().keep_secret(tenant, id, kind, secret.as_bytes()).await?;
+    Ok(SecretRef { id, fingerprint })
+}
+
 async fn hire(
     commands: &Commands,
     organization: Uuid,
+    id: Uuid,
     name: &str,
     role: Role,
-) -> Outcome<(Uuid, String)> {
-    let user = setup::register_user(commands, organization, name, role).await?;
-    let meta = Meta::new(organization, Actor::System);
-    Ok((user, access::issue(commands, &meta, user, role, "demo").await?))
-}
-
-fn random_hex() -> String {
-    // Two version 4 UUIDs carry 244 random bits.
-    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+) -> Outcome<()> {
+    let (known, _) = commands.load::<User>(organization, id).await?;
+    if known.role.is_none() {
+        let register =
+            || user::Command::Register { name: Personal::identity(id, name.to_owned()), role };
+        let meta = Meta::new(organization, Actor::System);
+        commands.execute::<User>(id, register, &meta).await?;
+    }
+    Ok(())
 }

@@ -54,6 +54,11 @@ fn progress(number: usize, all: usize, at: DateTime<Utc>) -> Outcome<()> {
     Ok(())
 }
 
+/// By the time of the newest message, which nothing that the agents do changes; and the closed ones
+/// among them, which some become. So those who are cut short and begin again do the same again,
+/// at the same times, and each act that was done is answered as a repeat.
+const WHICH: &str = "status=all&limit=24";
+
 /// The agents share the evening's work: they take conversations, note, and close some.
 async fn agents(
     demo: &Demo,
@@ -63,7 +68,7 @@ async fn agents(
     mut time: DateTime<Utc>,
 ) -> Outcome<()> {
     let get = client
-        .get(format!("{}/v1/inbox?limit=24&min_position={min_position}", demo.base_url))
+        .get(format!("{}/v1/inbox?{WHICH}&min_position={min_position}", demo.base_url))
         .bearer_auth(&demo.keys.agent);
     let inbox: Value = get.send().await?.error_for_status()?.json().await?;
     let conversations = inbox["data"].as_array().cloned().unwrap_or_default();

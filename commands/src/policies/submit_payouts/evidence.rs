@@ -123,7 +123,8 @@ impl Payer {
 /// is ours to see.
 fn difference(standing: &Standing, order: &Order, found: &Found) -> Option<&'static str> {
     let amount = Amount::new(standing.amount, &standing.currency).ok();
-    if found.amount.is_some() && found.amount != amount {
+    // One that isn't told, or can't be read, is no evidence of the right one.
+    if found.amount != amount {
         return Some("amount");
     }
     if found.provider.as_ref().is_some_and(|provider| *provider != standing.provider) {
