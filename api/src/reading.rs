@@ -56,7 +56,7 @@ pub(crate) async fn search(
         let live = Live { generation: 0, position: Position::here(state, position) };
         if min.is_none_or(|min| position >= min.position) {
             let found = search::find(state.commands.store(), member.tenant(), text).await?;
-            let (_, contacts) = finder(state, member, &Contacts, None).await?;
+            let (_, contacts) = finder(state, member, &Contacts, min).await?;
             let found = contacts::of_ids(&contacts, found).await?;
             let standing = found.into_values().map(|contact| contact.contact_id).collect();
             return Ok(Some((live, standing)));
