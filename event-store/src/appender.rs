@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -14,7 +14,7 @@ use crate::keyring::Keyring;
 use crate::store::{Appended, Clock, Error};
 
 /// How long a batch whose answer was lost is sent again before its callers are told.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 pub(crate) struct Request {
     pub(crate) written: Written,
@@ -31,6 +31,8 @@ pub(crate) struct Appender {
     /// The newest erasure that cached keys were read after; 0 for none.
     pub(crate) erasures_seen: Arc<AtomicI64>,
     pub(crate) round_trips: Arc<AtomicU64>,
+    /// Whether the last batch got no answer for as long as it was tried.
+    pub(crate) gone: AtomicBool,
 }
 
 const APPEND: &str = "select first, at, refused from append($1, $2, $3, $4, $5, $6, $7, $8, $9, \
@@ -85,15 +87,22 @@ impl Appender {
     /// One round trip; when its answer is lost, the same events again, until answered.
     async fn ask(&self, batch: &[Request], groups: &[usize]) -> Result<Answer, sqlx::Error> {
         let started = tokio::time::Instant::now();
+        // Who finds the database gone for a while should not wait as long as the first.
+        let gone = self.gone.load(Ordering::Relaxed);
+        let patience = if gone { Duration::ZERO } else { PATIENCE };
         let mut pause = Duration::from_millis(10);
         loop {
             match self.round_trip(batch, groups).await {
-                Err(error) if is_lost(&error) && started.elapsed() < PATIENCE => {
+                Err(error) if is_lost(&error) && started.elapsed() < patience => {
                     tracing::warn!(%error, "Append got no answer; sending the same events again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
-                answered => return answered,
+                answered => {
+                    let gone = answered.as_ref().is_err_and(is_lost);
+                    self.gone.store(gone, Ordering::Relaxed);
+                    return answered;
+                }
             }
         }
     }

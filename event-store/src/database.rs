@@ -113,7 +113,7 @@ fn pool(options: PgConnectOptions, most: u32) -> PgPool {
     let options = options.options([("timezone", "UTC"), ("statement_timeout", "0")]);
     PgPoolOptions::new()
         .max_connections(most)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(Duration::from_secs(4))
         .connect_lazy_with(options)
 }
 

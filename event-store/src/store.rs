@@ -1,6 +1,6 @@
 //! The store: the one value through which the log is written and read.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -135,6 +135,7 @@ impl Store {
             head: head.clone(),
             erasures_seen: erasures_seen.clone(),
             round_trips: round_trips.clone(),
+            gone: AtomicBool::new(false),
         };
         let stop = tokio::spawn(appender.run(inbox));
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
