@@ -1,13 +1,16 @@
 //! What all commands share: preconditions, the unit of work, and an answer told by the aggregate
 //! itself, so that it is true before any read model has heard of it.
 
+use actix_web::HttpResponse;
 use commands::{Error, Meta, Refusal, Work};
 use domain::Aggregate;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::State;
-use crate::idempotent::Answer;
+use crate::auth::Writer;
+use crate::body::{Nothing, Request};
+use crate::idempotent::{Answer, once};
 use crate::problem::Problem;
 
 /// An aggregate that clients command.
@@ -95,4 +98,28 @@ impl Command {
             body: json!({ "data": data }).to_string(),
         })
     }
+}
+
+/// A command that says everything by its name: it has no body, and names its operation by noun and
+/// action.
+pub(crate) async fn plain<A: Noun>(
+    writer: &Writer,
+    state: &State,
+    id: Uuid,
+    request: &Request,
+    action: &str,
+    command: impl Fn() -> A::Command,
+) -> Result<HttpResponse, Problem>
+where
+    Refusal: From<A::Error>,
+{
+    once(state, writer, request, &format!("{}.{action}", A::TYPE), async |meta| {
+        let Nothing {} = request.parse()?;
+        Command::on(id, request.expected_version()?)
+            .run::<A>(state, &meta, async |work: &mut Work<'_>| {
+                work.execute::<A>(id, command()).await.map(|_| ())
+            })
+            .await
+    })
+    .await
 }

@@ -1,6 +1,7 @@
 //! Read models: what people read, folded from the log. Everything here can be thrown away and
 //! made again from the events; nothing here has an effect outside the database.
 
+mod alone;
 pub mod as_of;
 pub mod audit;
 pub mod contacts;

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::alone::alone;
 use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
 use crate::{Error, MODELS, Model, rebuild};
@@ -85,19 +86,7 @@ struct Feeder {
 
 impl Feeder {
     async fn take_over(database: &Database, store: &Store) -> Result<Self, Error> {
-        let mut lock = database.projector.acquire().await?;
-        loop {
-            let got: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-                .bind(FEEDER_LOCK)
-                .fetch_one(&mut *lock)
-                .await?;
-            if got {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        // The lock must go when this feeder goes, so its connection must not return to the pool.
-        lock.close_on_drop();
+        let lock = alone(&database.projector, FEEDER_LOCK).await?;
         let mut feeder = Feeder {
             database: database.clone(),
             store: store.clone(),

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::Recorded;
+use crate::alone::alone;
 
 /// The subscription's name.
 const NAME: &str = "search";
@@ -120,19 +121,7 @@ pub async fn rebuild(database: &Database) -> sqlx::Result<()> {
 }
 
 async fn feed(database: &Database, store: &Store) -> Result<(), Error> {
-    let mut lock = database.projector.acquire().await?;
-    loop {
-        let got: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-            .bind(FEEDER_LOCK)
-            .fetch_one(&mut *lock)
-            .await?;
-        if got {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    // The lock must go when this feeder goes, so its connection must not return to the pool.
-    lock.close_on_drop();
+    let _lock = alone(&database.projector, FEEDER_LOCK).await?;
     let mut subscription = Subscription::resume(store, NAME, 0).await?;
     loop {
         let page = subscription.ready(PAGE).await?;

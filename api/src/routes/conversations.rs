@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
-use crate::body::{Nothing, Request};
-use crate::command::{Command, Noun};
+use crate::body::Request;
+use crate::command::{Command, Noun, plain};
 use crate::idempotent::once;
 use crate::problem::Problem;
 
@@ -46,7 +46,10 @@ impl Noun for Conversation {
 type Answered = Result<HttpResponse, Problem>;
 
 async fn read(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "read", || conversation::Command::MarkRead).await
+    plain::<Conversation>(&writer, &state, *id, &request, "read", || {
+        conversation::Command::MarkRead
+    })
+    .await
 }
 
 async fn unassign(
@@ -55,33 +58,22 @@ async fn unassign(
     id: Path<Uuid>,
     request: Request,
 ) -> Answered {
-    plain(&writer, &state, *id, &request, "unassign", || conversation::Command::Unassign).await
+    plain::<Conversation>(&writer, &state, *id, &request, "unassign", || {
+        conversation::Command::Unassign
+    })
+    .await
 }
 
 async fn resolve(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "resolve", || conversation::Command::Resolve).await
+    plain::<Conversation>(&writer, &state, *id, &request, "resolve", || {
+        conversation::Command::Resolve
+    })
+    .await
 }
 
 async fn reopen(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "reopen", || conversation::Command::Reopen).await
-}
-
-/// A command that says everything by its name.
-async fn plain(
-    writer: &Writer,
-    state: &State,
-    id: Uuid,
-    request: &Request,
-    action: &str,
-    command: impl Fn() -> conversation::Command,
-) -> Answered {
-    once(state, writer, request, &format!("conversation.{action}"), async |meta| {
-        let Nothing {} = request.parse()?;
-        Command::on(id, request.expected_version()?)
-            .run::<Conversation>(state, &meta, async |work: &mut Work<'_>| {
-                work.execute::<Conversation>(id, command()).await.map(|_| ())
-            })
-            .await
+    plain::<Conversation>(&writer, &state, *id, &request, "reopen", || {
+        conversation::Command::Reopen
     })
     .await
 }

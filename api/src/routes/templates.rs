@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::{Member, Writer};
 use crate::body::{Nothing, Request, present};
-use crate::command::{Command, Noun};
+use crate::command::{Command, Noun, plain};
 use crate::envelope;
 use crate::idempotent::once;
 use crate::problem::Problem;
@@ -171,29 +171,12 @@ async fn change(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Req
 }
 
 async fn remove(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "remove", || template::Command::Remove).await
+    plain::<Template>(&writer, &state, *id, &request, "remove", || template::Command::Remove).await
 }
 
 async fn submit(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "submit", || template::Command::RequestSubmission).await
-}
-
-/// A command that says everything by its name.
-async fn plain(
-    writer: &Writer,
-    state: &State,
-    id: Uuid,
-    request: &Request,
-    action: &str,
-    command: impl Fn() -> template::Command,
-) -> Answered {
-    once(state, writer, request, &format!("template.{action}"), async |meta| {
-        let Nothing {} = request.parse()?;
-        Command::on(id, request.expected_version()?)
-            .run::<Template>(state, &meta, async |work: &mut Work<'_>| {
-                work.execute::<Template>(id, command()).await.map(|_| ())
-            })
-            .await
+    plain::<Template>(&writer, &state, *id, &request, "submit", || {
+        template::Command::RequestSubmission
     })
     .await
 }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
-use crate::body::{Nothing, Request, present};
-use crate::command::{Command, Noun};
+use crate::body::{Request, present};
+use crate::command::{Command, Noun, plain};
 use crate::idempotent::once;
 use crate::problem::Problem;
 use crate::routes::{tickets_open, tickets_read};
@@ -74,43 +74,23 @@ async fn unassign(
     id: Path<Uuid>,
     request: Request,
 ) -> Answered {
-    plain(&writer, &state, *id, &request, "unassign", || ticket::Command::Unassign).await
+    plain::<Ticket>(&writer, &state, *id, &request, "unassign", || ticket::Command::Unassign).await
 }
 
 async fn pend(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "pend", || ticket::Command::Pend).await
+    plain::<Ticket>(&writer, &state, *id, &request, "pend", || ticket::Command::Pend).await
 }
 
 async fn solve(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "solve", || ticket::Command::Solve).await
+    plain::<Ticket>(&writer, &state, *id, &request, "solve", || ticket::Command::Solve).await
 }
 
 async fn close(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "close", || ticket::Command::Close).await
+    plain::<Ticket>(&writer, &state, *id, &request, "close", || ticket::Command::Close).await
 }
 
 async fn reopen(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
-    plain(&writer, &state, *id, &request, "reopen", || ticket::Command::Reopen).await
-}
-
-/// A command that says everything by its name.
-async fn plain(
-    writer: &Writer,
-    state: &State,
-    id: Uuid,
-    request: &Request,
-    action: &str,
-    command: impl Fn() -> ticket::Command,
-) -> Answered {
-    once(state, writer, request, &format!("ticket.{action}"), async |meta| {
-        let Nothing {} = request.parse()?;
-        Command::on(id, request.expected_version()?)
-            .run::<Ticket>(state, &meta, async |work: &mut Work<'_>| {
-                work.execute::<Ticket>(id, command()).await.map(|_| ())
-            })
-            .await
-    })
-    .await
+    plain::<Ticket>(&writer, &state, *id, &request, "reopen", || ticket::Command::Reopen).await
 }
 
 #[derive(Deserialize)]
