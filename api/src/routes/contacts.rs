@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
+use commands::intake::known::{PHONE, phone_claim};
 use commands::{Error, Refusal, Work};
 use domain::Personal;
 use domain::contact::{self, Contact, Identities, Registered, Source};
@@ -74,10 +75,8 @@ async fn register(
         told.name.as_deref().map(check_name).transpose()?;
         let phone = told.phone.as_deref().map(phone::digits).transpose()?;
         let id = Uuid::now_v7();
-        let claim = phone.as_ref().map(|phone| {
-            let parts: [&[u8]; 2] = [b"contact.phone", phone.as_bytes()];
-            state.commands.store().lookup(meta.tenant, &parts).to_vec()
-        });
+        let store = state.commands.store();
+        let claim = phone.as_ref().map(|phone| phone_claim(store, meta.tenant, phone));
         let registered = Registered {
             name: told.name.map(|name| Personal::identity(id, name)),
             identities: Identities {
@@ -92,7 +91,7 @@ async fn register(
         Command::create(id, format!("/v1/contacts/{id}"))
             .run::<Contact>(&state, &meta, async |work: &mut Work<'_>| {
                 if let Some(claim) = &claim {
-                    work.claim("contact.phone", claim.clone(), id.to_string());
+                    work.claim(PHONE, claim.clone(), id.to_string());
                 }
                 let register = contact::Command::Register(registered.clone());
                 work.execute::<Contact>(id, register).await?;

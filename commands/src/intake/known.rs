@@ -13,7 +13,8 @@ use super::templates::{NAME, PROVIDER_ID, name_claim, provider_claim};
 use crate::gateways::whatsapp::webhook::{Message, Notification, Party, Template, Update};
 use crate::{Error, Refusal};
 
-pub(super) const PHONE: &str = "contact.phone";
+/// The scope of claims on phone numbers.
+pub const PHONE: &str = "contact.phone";
 pub(super) const USER_ID: &str = "contact.user_id";
 pub(super) const CONVERSATION: &str = "conversation";
 pub(super) const MESSAGE: &str = "message";
