@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
 use crate::message::{Delivery, Kind};
-pub use message::{Author, Body, Draft, Message, Outgoing, Receipt};
+pub use message::{Author, Body, Draft, Message, Outgoing, Receipt, TemplateName};
 pub use state::State;
 
 #[derive(Debug)]
@@ -136,6 +136,13 @@ pub enum Event {
     Reopened {
         cycle: u32,
         by_customer: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<Uuid>,
+        /// Who has it still from the cycle before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<Uuid>,
     },
     ContactReplaced {
         contact: Uuid,
@@ -146,10 +153,38 @@ pub enum Event {
     Merged {
         into: Uuid,
         messages: Vec<Uuid>,
+        /// How many cycles there were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cycle: Option<u32>,
     },
 }
 
 impl Event {
+    /// The cycle that the event belongs to. Receipts belong to their message, wherever that is.
+    pub fn cycle(&self) -> Option<u32> {
+        match self {
+            Event::MessageReceived(message) | Event::MessageEchoed(message) => Some(message.cycle),
+            Event::MessageQueued(message) => Some(message.cycle),
+            Event::Opened { cycle, .. }
+            | Event::Unknown { cycle, .. }
+            | Event::MessageRetried { cycle, .. }
+            | Event::MessageDiscarded { cycle, .. }
+            | Event::NoteAdded { cycle, .. }
+            | Event::Assigned { cycle, .. }
+            | Event::Unassigned { cycle, .. }
+            | Event::MarkedRead { cycle }
+            | Event::Resolved { cycle, .. }
+            | Event::Reopened { cycle, .. }
+            | Event::ContactReplaced { cycle, .. } => Some(*cycle),
+            Event::Merged { cycle, .. } => *cycle,
+            Event::Dispatched(_)
+            | Event::Delivered(_)
+            | Event::Read(_)
+            | Event::Played(_)
+            | Event::Failed(_) => None,
+        }
+    }
+
     /// The messages and notes that the event is about.
     pub fn messages(&self) -> Vec<Uuid> {
         match self {
@@ -268,9 +303,7 @@ impl Aggregate for Conversation {
             Command::MarkRead if self.unread == 0 => Ok(vec![]),
             Command::MarkRead => Ok(vec![Event::MarkedRead { cycle: self.cycle }]),
             Command::Reopen if self.state != State::Closed => Ok(vec![]),
-            Command::Reopen => {
-                Ok(vec![Event::Reopened { cycle: self.cycle + 1, by_customer: false }])
-            }
+            Command::Reopen => Ok(vec![self.reopened(false)]),
             Command::Resolve if self.state == State::Closed => Ok(vec![]),
             Command::Resolve => Ok(vec![Event::Resolved {
                 agent: self.assignee,
@@ -300,7 +333,9 @@ impl Aggregate for Conversation {
             Command::Adopt { said } => {
                 Ok(said.into_iter().filter_map(|event| self.adopted(customer, event)).collect())
             }
-            Command::Merge { into, messages } => Ok(vec![Event::Merged { into, messages }]),
+            Command::Merge { into, messages } => {
+                Ok(vec![Event::Merged { into, messages, cycle: Some(self.cycle) }])
+            }
         }
     }
 
@@ -360,10 +395,13 @@ impl Conversation {
             return vec![Event::MessageReceived(Message { cycle: self.cycle, ..message })];
         }
         let cycle = self.cycle + 1;
-        vec![
-            Event::Reopened { cycle, by_customer: true },
-            Event::MessageReceived(Message { cycle, ..message }),
-        ]
+        vec![self.reopened(true), Event::MessageReceived(Message { cycle, ..message })]
+    }
+
+    fn reopened(&self, by_customer: bool) -> Event {
+        let (channel, contact) = self.between.unzip();
+        let agent = self.assignee;
+        Event::Reopened { cycle: self.cycle + 1, by_customer, channel, contact, agent }
     }
 
     /// What was said elsewhere, as it is said here. The rest of that conversation's history stays
@@ -444,8 +482,7 @@ impl Conversation {
         let cycle = self.cycle + u32::from(reopens);
         let from = self.state;
         let queued = Event::MessageQueued(Outgoing::new(draft, channel, contact, cycle, now, from));
-        let reopened = Event::Reopened { cycle, by_customer: false };
-        Ok(if reopens { vec![reopened, queued] } else { vec![queued] })
+        Ok(if reopens { vec![self.reopened(false), queued] } else { vec![queued] })
     }
 
     fn note(

@@ -77,7 +77,7 @@ impl ReadModel for Audit {
             position: key.position,
             event_id: stored.event_id,
             actor: stored.actor.clone(),
-            action: format!("{}.{}", stored.aggregate_type, stored.event_type),
+            action: event.action(),
             aggregate_type: stored.aggregate_type.clone(),
             aggregate_id: stored.aggregate_id.clone(),
             version: stored.sequence,

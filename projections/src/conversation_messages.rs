@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contacts::token;
+use crate::facts::{Facts, Group, Measure};
 use crate::finder::Finder;
 use crate::inbox::author;
 use crate::model::{Column, ReadModel, Source, Table, column};
@@ -33,6 +34,7 @@ pub struct Row {
     pub kind: Option<String>,
     pub author: Option<String>,
     pub contact_id: Option<Uuid>,
+    pub channel_id: Option<Uuid>,
     pub cycle: Option<u32>,
     /// By the provider's clock; of a note, when it was recorded.
     pub at: Option<DateTime<Utc>>,
@@ -53,6 +55,9 @@ pub struct Row {
     /// When each step was, by the provider's clock.
     pub receipts: BTreeMap<String, DateTime<Utc>>,
     pub errors: Vec<DeliveryError>,
+    /// Of a message that left through us: when it was written, and by which member.
+    pub queued_at: Option<DateTime<Utc>>,
+    pub sender: Option<Uuid>,
     pub recorded_at: DateTime<Utc>,
 }
 
@@ -86,6 +91,7 @@ impl Table for Row {
         column("kind", "text"),
         column("author", "text"),
         column("contact_id", "uuid"),
+        column("channel_id", "uuid"),
         column("cycle", "bigint"),
         column("at", "timestamptz"),
         column("message_order", "text"),
@@ -99,18 +105,21 @@ impl Table for Row {
         column("delivery", "text"),
         column("receipts", "jsonb"),
         column("errors", "jsonb"),
+        column("queued_at", "timestamptz"),
+        column("sender", "uuid"),
         column("recorded_at", "timestamptz"),
     ];
     const KEY: usize = 3;
     const INDEXES: &'static [&'static str] = &[
         "(tenant_id, conversation_id, at desc, (coalesce(message_order, '')) desc, message_id desc)
          where kind is not null",
+        "(tenant_id, queued_at, delivery) where queued_at is not null",
     ];
 }
 
 impl ReadModel for ConversationMessages {
     const NAME: &'static str = "conversation_messages";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("conversation");
     type Key = Key;
     type Row = Row;
@@ -132,7 +141,7 @@ impl ReadModel for ConversationMessages {
             Event::MessageReceived(message) | Event::MessageEchoed(message) => {
                 row.take_in(message, recorded.stored.recorded_at);
             }
-            Event::MessageQueued(message) => row.queue(message, recorded.stored.recorded_at),
+            Event::MessageQueued(message) => row.queue(message, recorded),
             Event::Unknown { .. } => row.stand("unknown"),
             Event::MessageRetried { .. } => row.delivery = Some("queued".into()),
             Event::MessageDiscarded { .. } => row.delivery = Some("discarded".into()),
@@ -169,6 +178,7 @@ fn blank(key: &Key, recorded_at: DateTime<Utc>) -> Row {
         kind: None,
         author: None,
         contact_id: None,
+        channel_id: None,
         cycle: None,
         at: None,
         message_order: None,
@@ -182,12 +192,14 @@ fn blank(key: &Key, recorded_at: DateTime<Utc>) -> Row {
         delivery: None,
         receipts: BTreeMap::new(),
         errors: vec![],
+        queued_at: None,
+        sender: None,
         recorded_at,
     }
 }
 
 /// How far a step is on the way. A message that was delivered has not failed.
-fn rank(delivery: &str) -> u8 {
+pub(crate) fn rank(delivery: &str) -> u8 {
     match delivery {
         "sent" => 1,
         "failed" => 2,
@@ -209,6 +221,7 @@ impl Row {
                 Touch { at: message.at, order: message.order.clone(), body: token(&message.body) };
             return self.touch(message.kind, by, touch);
         }
+        self.channel_id = Some(message.channel);
         let placeholder = Kind::MediaPlaceholder.as_str();
         let mut versions: Vec<Version> = self.shown().into_iter().collect();
         versions.append(&mut self.conflicts);
@@ -262,7 +275,7 @@ impl Row {
     }
 
     /// A message of ours, before the provider has heard of it.
-    fn queue(&mut self, message: &Outgoing, recorded_at: DateTime<Utc>) {
+    fn queue(&mut self, message: &Outgoing, recorded: &Recorded) {
         let (at, order, body) = (message.at, message.order.clone(), token(&message.body));
         if message.touched().is_some() {
             return self.touch(message.kind, "business".into(), Touch { at, order, body });
@@ -278,7 +291,11 @@ impl Row {
             reply_to: message.reply_to,
             imported: false,
         });
-        self.recorded_at = recorded_at;
+        self.channel_id = Some(message.channel);
+        self.queued_at = Some(message.at);
+        // Who merged two conversations did not write what was said in them.
+        self.sender = recorded.user().filter(|_| !message.moved);
+        self.recorded_at = recorded.stored.recorded_at;
         self.stand("queued");
     }
 
@@ -319,6 +336,44 @@ impl Row {
         self.errors.sort_by(|a, b| (a.code, &a.title).cmp(&(b.code, &b.title)));
     }
 }
+
+impl Facts for ConversationMessages {
+    const SHOWN: &'static str = "tenant_id, conversation_id, message_id, kind, author, contact_id,
+        channel_id, cycle, delivery, errors, queued_at, sender";
+    const MEASURES: &'static [Measure] =
+        &[WRITTEN, WAITING, SENT, DELIVERED, READ, FAILED, UNKNOWN, DISCARDED];
+}
+
+/// Who wrote a message.
+pub const AUTHOR: Group = "author";
+/// The provider's code of why a message failed, and its words.
+pub const FAILURE: Group = "json_build_array(errors -> 0 -> 'code', errors -> 0 -> 'title')::text";
+
+/// Messages that left through us or should; each counts when it was written, whatever became of
+/// it since, so that the steps of its way are parts of the same whole.
+pub const WRITTEN: Measure =
+    Measure { agent: Some("sender"), ..Measure::new("messages.written", "queued_at") };
+pub const WAITING: Measure =
+    Measure { name: "messages.waiting", when: Some("delivery = 'queued'"), ..WRITTEN };
+/// The provider took them; those that got further are among them.
+pub const SENT: Measure = Measure {
+    name: "messages.sent",
+    when: Some("delivery in ('sent', 'delivered', 'read', 'played')"),
+    ..WRITTEN
+};
+pub const DELIVERED: Measure = Measure {
+    name: "messages.delivered",
+    when: Some("delivery in ('delivered', 'read', 'played')"),
+    ..WRITTEN
+};
+pub const READ: Measure =
+    Measure { name: "messages.read", when: Some("delivery in ('read', 'played')"), ..WRITTEN };
+pub const FAILED: Measure =
+    Measure { name: "messages.failed", when: Some("delivery = 'failed'"), ..WRITTEN };
+pub const UNKNOWN: Measure =
+    Measure { name: "messages.unknown", when: Some("delivery = 'unknown'"), ..WRITTEN };
+pub const DISCARDED: Measure =
+    Measure { name: "messages.discarded", when: Some("delivery = 'discarded'"), ..WRITTEN };
 
 /// The last row of a page. Messages of one moment stand in the order of their content's hash, as
 /// the inbox chooses the newest, so that the order in which they arrived changes nothing.

@@ -25,6 +25,10 @@ impl<M: ReadModel> Finder<M> {
         Finder { pool: pool.clone(), tenant, table, model: PhantomData }
     }
 
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }

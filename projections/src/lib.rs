@@ -1,12 +1,15 @@
 //! Read models: what people read, folded from the log. Everything here can be thrown away and
 //! made again from the events; nothing here has an effect outside the database.
 
+pub mod agent_activity;
 mod alone;
 pub mod as_of;
 pub mod audit;
 pub mod contacts;
+pub mod conversation_facts;
 pub mod conversation_messages;
 pub mod digest;
+pub mod facts;
 mod feed;
 pub mod finder;
 pub mod generation;
@@ -14,10 +17,12 @@ pub mod inbox;
 pub mod live;
 pub mod message_volume;
 pub mod model;
+pub mod payout_facts;
 pub mod payouts;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
+pub mod template_usage;
 pub mod templates;
 #[cfg(test)]
 mod tests;
@@ -31,12 +36,16 @@ pub use recorded::Recorded;
 
 /// Every read model, alphabetic.
 pub const MODELS: &[&dyn Model] = &[
+    &agent_activity::AgentActivity,
     &audit::Audit,
     &contacts::Contacts,
+    &conversation_facts::ConversationFacts,
     &conversation_messages::ConversationMessages,
     &inbox::Inbox,
     &message_volume::MessageVolume,
+    &payout_facts::PayoutFacts,
     &payouts::Payouts,
+    &template_usage::TemplateUsage,
     &templates::Templates,
     &ticket_comments::TicketComments,
     &tickets::Tickets,

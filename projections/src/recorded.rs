@@ -21,6 +21,16 @@ impl Recorded {
     pub fn stream(&self) -> Uuid {
         self.stored.aggregate_id.parse().unwrap_or_default()
     }
+
+    /// `<aggregate>.<event>`, as the audit log names it.
+    pub fn action(&self) -> String {
+        format!("{}.{}", self.stored.aggregate_type, self.stored.event_type)
+    }
+
+    /// The member of the organisation who did it, if it was one.
+    pub fn user(&self) -> Option<Uuid> {
+        self.stored.actor.strip_prefix("user:")?.parse().ok()
+    }
 }
 
 /// What a stored event says.

@@ -96,6 +96,9 @@ pub struct Outgoing {
     pub reply_to: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
+    /// The template that it fills in: counted by, so it stands outside the encrypted body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateName>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
     pub author: Author,
@@ -114,6 +117,7 @@ impl Outgoing {
     ) -> Self {
         let Draft { message, kind, order, body, reply_to, target, author } = draft;
         let moved = false;
+        let template = body.clear().and_then(|body| TemplateName::of(&body.content));
         Outgoing {
             message,
             channel,
@@ -125,6 +129,7 @@ impl Outgoing {
             body,
             reply_to,
             target,
+            template,
             moved,
             author,
             from,
@@ -139,6 +144,24 @@ impl Outgoing {
     /// The message that this one only changes.
     pub fn touched(&self) -> Option<Uuid> {
         self.target.filter(|_| !self.is_news())
+    }
+}
+
+/// A template as the provider knows it on one channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateName {
+    pub name: String,
+    pub language: String,
+}
+
+impl TemplateName {
+    fn of(content: &Content) -> Option<Self> {
+        match content {
+            Content::Template { name, language, .. } => {
+                Some(TemplateName { name: name.clone()?, language: language.clone()? })
+            }
+            _ => None,
+        }
     }
 }
 

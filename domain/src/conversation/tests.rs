@@ -9,10 +9,7 @@ fn a_closed_conversation_reopens_when_the_customer_writes() {
     let history = [opened(), resolved()];
     assert_eq!(
         decide_after::<Conversation>(&history, Command::Receive(message(0))),
-        Ok(vec![
-            Event::Reopened { cycle: 2, by_customer: true },
-            Event::MessageReceived(message(2))
-        ])
+        Ok(vec![reopened(2, true), Event::MessageReceived(message(2))])
     );
 }
 
@@ -50,7 +47,7 @@ fn assigning_names_who_had_it_before() {
 
 #[test]
 fn a_reopened_conversation_is_with_the_agent_who_had_it() {
-    let history = [opened(), assigned(), resolved(), reopened(2)];
+    let history = [opened(), assigned(), resolved(), reopened(2, false)];
     assert_eq!(
         decide_after::<Conversation>(&history, Command::Unassign),
         Ok(vec![Event::Unassigned { agent: AGENT, cycle: 2, from: State::HumanHandling }])
@@ -93,11 +90,44 @@ fn what_was_said_elsewhere_is_said_here_and_who_had_it_there_is_not() {
 #[test]
 fn a_merged_conversation_leaves_everything_to_the_other() {
     let other = Uuid::from_u128(13);
-    let merged = Event::Merged { into: other, messages: vec![] };
+    let merged = Event::Merged { into: other, messages: vec![], cycle: Some(1) };
     assert_eq!(
         decide_after::<Conversation>(&[opened(), merged], Command::Resolve),
         Err(Error::Merged { into: other })
     );
+}
+
+#[test]
+fn a_merge_says_how_many_cycles_end_with_it() {
+    let into = Uuid::from_u128(13);
+    let history = [opened(), resolved(), reopened(2, false)];
+    assert_eq!(
+        decide_after::<Conversation>(&history, Command::Merge { into, messages: vec![] }),
+        Ok(vec![Event::Merged { into, messages: vec![], cycle: Some(2) }])
+    );
+}
+
+#[test]
+fn a_message_says_outside_its_body_which_template_it_fills_in() {
+    let content = Content::Template {
+        name: Some("order_ready".into()),
+        language: Some("en".into()),
+        body: None,
+    };
+    let body = Body { content, referral: None, context: None };
+    let draft = Draft {
+        message: Uuid::from_u128(1),
+        kind: Kind::Template,
+        order: "aa".into(),
+        body: Personal::content(CONTACT, body),
+        reply_to: None,
+        target: None,
+        author: Author::Human,
+    };
+    let events = decide_after::<Conversation>(&[opened()], Command::Send(draft)).unwrap();
+    let [Event::MessageQueued(queued)] = &events[..] else { panic!("{events:?}") };
+    let template = TemplateName { name: "order_ready".into(), language: "en".into() };
+    assert_eq!(queued.template, Some(template));
 }
 
 #[test]
@@ -121,8 +151,9 @@ fn resolved() -> Event {
     Event::Resolved { agent: None, contact: CONTACT, cycle: 1, from: State::Open }
 }
 
-fn reopened(cycle: u32) -> Event {
-    Event::Reopened { cycle, by_customer: false }
+fn reopened(cycle: u32, by_customer: bool) -> Event {
+    let channel = Some(Uuid::from_u128(4));
+    Event::Reopened { cycle, by_customer, channel, contact: Some(CONTACT), agent: None }
 }
 
 fn assign(agent: Uuid) -> Command {
@@ -183,7 +214,7 @@ fn a_day_after_the_customers_last_message_only_a_template_may_be_sent() {
 fn a_message_into_a_closed_conversation_reopens_it() {
     let history = [opened(), Event::MessageReceived(written_at(HOUR)), resolved()];
     let sent = at_hour(2, &history, Command::Send(draft(Kind::Text))).unwrap();
-    assert_eq!(sent[0], Event::Reopened { cycle: 2, by_customer: false });
+    assert_eq!(sent[0], reopened(2, false));
     assert!(matches!(&sent[1], Event::MessageQueued(queued) if queued.cycle == 2));
 }
 
