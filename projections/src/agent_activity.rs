@@ -69,23 +69,30 @@ impl ReadModel for AgentActivity {
     }
 }
 
-/// How often an agent did something in a span of time.
+/// How often an agent did something in a step.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Activity {
+    /// The number of the step, from 0.
+    pub step: usize,
     pub agent_id: Uuid,
     pub action: String,
     pub times: u64,
 }
 
-/// What was done between two instants that fall on buckets; of all agents, or of one.
-pub async fn between(
+/// What was done between each two neighbours of `edges`, which ascend and fall on buckets; by all
+/// agents, or by one.
+pub async fn series(
     finder: &Finder<AgentActivity>,
-    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    edges: &[DateTime<Utc>],
     agent: Option<Uuid>,
 ) -> Result<Vec<Activity>, Error> {
-    let mut find = finder.select("agent_id, action, sum(times)::bigint as times");
-    find.when("bucket >= {}", Some(from)).when("bucket < {}", Some(to));
+    let (Some(from), Some(to)) = (edges.first(), edges.last()) else { return Ok(vec![]) };
+    let mut find = finder.select_with(|sql| {
+        sql.push("width_bucket(bucket, ").push_bind(edges.to_vec());
+        sql.push(") - 1 as step, agent_id, action, sum(times)::bigint as times");
+    });
+    find.when("bucket >= {}", Some(*from)).when("bucket < {}", Some(*to));
     find.when("agent_id = {}", agent);
-    find.sql.push(" group by 1, 2");
-    find.fetch("agent_id, action", i64::MAX).await
+    find.sql.push(" group by 1, 2, 3");
+    find.fetch("step, agent_id, action", i64::MAX).await
 }

@@ -125,7 +125,10 @@ pub async fn page(
 
 /// The last position recorded before a time. A span of time is one of positions too, and in their
 /// order the indexes serve it.
-async fn last_before(pool: &PgPool, time: Option<DateTime<Utc>>) -> Result<Option<i64>, Error> {
+pub(crate) async fn last_before(
+    pool: &PgPool,
+    time: Option<DateTime<Utc>>,
+) -> Result<Option<i64>, Error> {
     let Some(time) = time else { return Ok(None) };
     let before = time.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(time);
     Ok(Some(log::position_at(pool, before).await?))

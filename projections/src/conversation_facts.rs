@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Recorded;
-use crate::facts::{Facts, Measure};
+use crate::facts::{Facts, Group, Measure};
 use crate::model::{Column, ReadModel, Source, Table, column};
 
 pub struct ConversationFacts;
@@ -250,7 +250,11 @@ impl Facts for ConversationFacts {
         UNASSIGNED,
         WAITING,
     ];
+    const GROUPS: &'static [Group] = &[RESPONDER, RESOLVER];
 }
+
+pub const RESPONDER: Group = Group { name: "responder", sql: "first_responder::text" };
+pub const RESOLVER: Group = Group { name: "resolver", sql: "resolver::text" };
 
 /// Cycles that began, reopened ones among them.
 pub const OPENED: Measure =

@@ -342,12 +342,17 @@ impl Facts for ConversationMessages {
         channel_id, cycle, delivery, errors, queued_at, sender";
     const MEASURES: &'static [Measure] =
         &[WRITTEN, WAITING, SENT, DELIVERED, READ, FAILED, UNKNOWN, DISCARDED];
+    const GROUPS: &'static [Group] = &[AUTHOR, FAILURE, SENDER];
 }
 
 /// Who wrote a message.
-pub const AUTHOR: Group = "author";
+pub const AUTHOR: Group = Group { name: "author", sql: "author" };
 /// The provider's code of why a message failed, and its words.
-pub const FAILURE: Group = "json_build_array(errors -> 0 -> 'code', errors -> 0 -> 'title')::text";
+pub const FAILURE: Group = Group {
+    name: "failure",
+    sql: "json_build_array(errors -> 0 -> 'code', errors -> 0 -> 'title')::text",
+};
+pub const SENDER: Group = Group { name: "sender", sql: "sender::text" };
 
 /// Messages that left through us or should; each counts when it was written, whatever became of
 /// it since, so that the steps of its way are parts of the same whole.

@@ -1,8 +1,6 @@
 //! Numbers about rows of facts. A number and the list of the rows behind it come from one
 //! [`Measure`], so that they cannot disagree.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,6 +15,8 @@ pub trait Facts: ReadModel {
     /// Its columns that hold no personal value, as SQL; the key's are among them.
     const SHOWN: &'static str;
     const MEASURES: &'static [Measure];
+    /// By what its rows can be told apart.
+    const GROUPS: &'static [Group];
 }
 
 /// What is counted: which rows, on which day, and what is added up of them. All parts are SQL on
@@ -32,13 +32,15 @@ pub struct Measure {
     pub since: Option<&'static str>,
     /// An amount that is added up.
     pub sum: Option<&'static str>,
-    /// Whose number it is.
+    /// Whose number it is, and on which channel it came about.
     pub agent: Option<&'static str>,
+    pub channel: Option<&'static str>,
 }
 
 impl Measure {
     pub(crate) const fn new(name: &'static str, at: &'static str) -> Measure {
-        Measure { name, at, when: None, since: None, sum: None, agent: None }
+        let channel = Some("channel_id");
+        Measure { name, at, when: None, since: None, sum: None, agent: None, channel }
     }
 }
 
@@ -51,8 +53,12 @@ pub struct Filter {
     pub group: Option<(Group, String)>,
 }
 
-/// By what rows are told apart, as SQL with a text for a value.
-pub type Group = &'static str;
+/// By what rows are told apart: a name for it, and its value as SQL that makes a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub name: &'static str,
+    pub sql: &'static str,
+}
 
 /// A count, and how long it took, of the rows of one group in one step.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -88,7 +94,7 @@ pub async fn count<M: Facts>(
              round(avg({took}))::bigint as average,
              round(percentile_cont(0.5) within group (order by {took}))::bigint as median,
              round(percentile_cont(0.9) within group (order by {took}))::bigint as p90",
-            group.unwrap_or("null::text"),
+            group.map_or("null::text", |group| group.sql),
             measure.sum.unwrap_or("null::bigint"),
         ));
     });
@@ -148,23 +154,19 @@ fn narrow<'a, M: Facts>(
     if let Some(when) = measure.when {
         find.sql.push(format!(" and ({when})"));
     }
-    find.when("channel_id = {}", filter.channel);
-    match (measure.agent, filter.agent) {
-        (_, None) => {}
-        (Some(column), agent) => {
-            find.when(&format!("{column} = {{}}"), agent);
-        }
-        // What no person does is nobody's.
-        (None, Some(_)) => {
-            find.sql.push(" and false");
+    for (column, wanted) in [(measure.channel, filter.channel), (measure.agent, filter.agent)] {
+        match column {
+            Some(column) => {
+                find.when(&format!("{column} = {{}}"), wanted);
+            }
+            // What belongs to nobody is not counted for anybody.
+            None if wanted.is_some() => {
+                find.sql.push(" and false");
+            }
+            None => {}
         }
     }
     if let Some((group, value)) = &filter.group {
-        find.when(&format!("{group} = {{}}"), Some(value.clone()));
+        find.when(&format!("{} = {{}}", group.sql), Some(value.clone()));
     }
-}
-
-/// Counts by the group's value, where only the whole span is counted.
-pub fn by_key(counts: Vec<Count>) -> HashMap<String, Count> {
-    counts.into_iter().filter_map(|count| Some((count.key.clone()?, count))).collect()
 }

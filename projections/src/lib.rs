@@ -5,6 +5,7 @@ pub mod agent_activity;
 mod alone;
 pub mod as_of;
 pub mod audit;
+pub mod behind;
 pub mod contacts;
 pub mod conversation_facts;
 pub mod conversation_messages;

@@ -147,12 +147,14 @@ impl Facts for PayoutFacts {
     const SHOWN: &'static str = "*";
     const MEASURES: &'static [Measure] =
         &[REQUESTED, APPROVED, SUBMITTED, COMPLETED, FAILED, REJECTED, CANCELLED, UNKNOWN];
+    const GROUPS: &'static [Group] = &[CURRENCY, FAILURE];
 }
 
 /// Amounts are only added up within a currency.
-pub const CURRENCY: Group = "currency";
+pub const CURRENCY: Group = Group { name: "currency", sql: "currency" };
 /// A currency, and the provider's code of a failure.
-pub const FAILURE: Group = "json_build_array(currency, failure)::text";
+pub const FAILURE: Group =
+    Group { name: "failure", sql: "json_build_array(currency, failure)::text" };
 
 const ALL: Measure = Measure {
     sum: Some("amount"),

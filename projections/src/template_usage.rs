@@ -131,26 +131,29 @@ impl Row {
 impl Facts for TemplateUsage {
     const SHOWN: &'static str = "*";
     const MEASURES: &'static [Measure] = &[USED, SENT, DELIVERED, READ, FAILED];
+    const GROUPS: &'static [Group] = &[TEMPLATE, FAILURE];
 }
 
 /// A template: its channel, name and language.
-pub const TEMPLATE: Group = "json_build_array(channel_id, name, language)::text";
+pub const TEMPLATE: Group =
+    Group { name: "template", sql: "json_build_array(channel_id, name, language)::text" };
 /// A template, and the provider's code of a failure.
-pub const FAILURE: Group = "json_build_array(channel_id, name, language, failure)::text";
+pub const FAILURE: Group =
+    Group { name: "failure", sql: "json_build_array(channel_id, name, language, failure)::text" };
 
 pub const USED: Measure =
-    Measure { agent: Some("sender"), ..Measure::new("templates.used", "used_at") };
+    Measure { agent: Some("sender"), ..Measure::new("template_usage.used", "used_at") };
 pub const SENT: Measure = Measure {
-    name: "templates.sent",
+    name: "template_usage.sent",
     when: Some("delivery in ('sent', 'delivered', 'read', 'played')"),
     ..USED
 };
 pub const DELIVERED: Measure = Measure {
-    name: "templates.delivered",
+    name: "template_usage.delivered",
     when: Some("delivery in ('delivered', 'read', 'played')"),
     ..USED
 };
 pub const READ: Measure =
-    Measure { name: "templates.read", when: Some("delivery in ('read', 'played')"), ..USED };
+    Measure { name: "template_usage.read", when: Some("delivery in ('read', 'played')"), ..USED };
 pub const FAILED: Measure =
-    Measure { name: "templates.failed", when: Some("delivery = 'failed'"), ..USED };
+    Measure { name: "template_usage.failed", when: Some("delivery = 'failed'"), ..USED };

@@ -5,6 +5,7 @@ use domain::template::{Category, Content, Event, Identity, State};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::facts::{Facts, Group, Measure};
 use crate::finder::Finder;
 use crate::model::{Column, ReadModel, Source, Table, column};
 use crate::{Error, Recorded};
@@ -46,6 +47,9 @@ pub struct Row {
     pub version: i64,
     pub drafted_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
+    /// When Meta's reviewers last said yes, and no.
+    pub approved_at: Option<DateTime<Utc>>,
+    pub rejected_at: Option<DateTime<Utc>>,
     pub changed_at: DateTime<Utc>,
 }
 
@@ -74,6 +78,8 @@ impl Table for Row {
         column("version", "bigint"),
         column("drafted_at", "timestamptz"),
         column("submitted_at", "timestamptz"),
+        column("approved_at", "timestamptz"),
+        column("rejected_at", "timestamptz"),
         column("changed_at", "timestamptz"),
     ];
     const KEY: usize = 2;
@@ -85,7 +91,7 @@ impl Table for Row {
 
 impl ReadModel for Templates {
     const NAME: &'static str = "templates";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("template");
     type Key = Key;
     type Row = Row;
@@ -157,6 +163,8 @@ fn drafted(
         version: 0,
         drafted_at: event.stored.recorded_at,
         submitted_at: None,
+        approved_at: None,
+        rejected_at: None,
         changed_at: event.stored.recorded_at,
     }
 }
@@ -173,6 +181,8 @@ impl Row {
                 self.changed = false;
                 self.submitted_at = Some(recorded.stored.recorded_at);
             }
+            Event::Approved { .. } => self.approved_at = Some(recorded.stored.recorded_at),
+            Event::Rejected { .. } => self.rejected_at = Some(recorded.stored.recorded_at),
             Event::SubmissionFailed { .. } => self.changed = true,
             Event::Submitted { provider_id, .. } => self.provider_id = Some(provider_id.clone()),
             Event::RecategorisationAnnounced { to, effective_at, .. } => {
@@ -194,9 +204,7 @@ impl Row {
             }
             Event::Drafted { .. }
             | Event::Pending { .. }
-            | Event::Approved { .. }
             | Event::Reinstated { .. }
-            | Event::Rejected { .. }
             | Event::Paused { .. }
             | Event::Disabled { .. }
             | Event::Deleted { .. }
@@ -204,6 +212,19 @@ impl Row {
         }
     }
 }
+
+impl Facts for Templates {
+    const SHOWN: &'static str = "tenant_id, template_id, channel_id, name, language, category,
+        state, submitted_at, approved_at, rejected_at";
+    const MEASURES: &'static [Measure] = &[SUBMITTED, APPROVED, REJECTED];
+    const GROUPS: &'static [Group] = &[];
+}
+
+pub const SUBMITTED: Measure = Measure::new("templates.submitted", "submitted_at");
+pub const APPROVED: Measure =
+    Measure { since: Some("submitted_at"), ..Measure::new("templates.approved", "approved_at") };
+pub const REJECTED: Measure =
+    Measure { since: Some("submitted_at"), ..Measure::new("templates.rejected", "rejected_at") };
 
 /// What somebody wants to see of the templates.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contacts::token;
+use crate::facts::{Facts, Group, Measure};
 use crate::finder::Finder;
 use crate::inbox::Assignee;
 use crate::model::{Column, ReadModel, Source, Table, column};
@@ -207,6 +208,27 @@ pub struct Filter {
 
 /// The last row of a page: its number and its ticket.
 pub type Cursor = (u64, Uuid);
+
+impl Facts for Tickets {
+    const SHOWN: &'static str = "tenant_id, ticket_id, number, state, priority, assignee,
+        contact_id, conversation_id, cycle, rating, opened_at, solved_at, closed_at";
+    const MEASURES: &'static [Measure] = &[OPENED, SOLVED, CLOSED];
+    const GROUPS: &'static [Group] = &[ASSIGNEE];
+}
+
+/// Who has the ticket now.
+pub const ASSIGNEE: Group = Group { name: "assignee", sql: "assignee::text" };
+
+pub const OPENED: Measure = Measure {
+    agent: Some("assignee"),
+    channel: None,
+    ..Measure::new("tickets.opened", "opened_at")
+};
+/// Those that are solved still, and how long it took from the opening.
+pub const SOLVED: Measure =
+    Measure { name: "tickets.solved", at: "solved_at", since: Some("opened_at"), ..OPENED };
+pub const CLOSED: Measure =
+    Measure { name: "tickets.closed", at: "closed_at", since: Some("opened_at"), ..OPENED };
 
 impl Row {
     /// Where a page goes on behind this row.

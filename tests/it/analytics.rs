@@ -1,5 +1,7 @@
 //! How many messages came and went, in steps of the asker's calendar.
 
+mod numbers;
+
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};

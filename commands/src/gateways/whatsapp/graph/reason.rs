@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// Why Meta refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     // The customer.
     Undeliverable,
