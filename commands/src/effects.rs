@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_store::Store;
+use event_store::tenant::within;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -171,7 +172,7 @@ async fn expire(store: &Store, kind: &str) -> Result<(), Error> {
           where kind = $1 and state = 'attempting' and lease_until < clock_timestamp()",
     )
     .bind(kind)
-    .execute(store.pool())
+    .execute(store.worker())
     .await
     .map_err(event_store::Error::from)?;
     Ok(())
@@ -196,7 +197,7 @@ async fn claim(store: &Store, kind: &str) -> Result<Vec<Effect>, Error> {
         .bind(kind)
         .bind(LEASE)
         .bind(AT_ONCE)
-        .fetch_all(store.pool())
+        .fetch_all(store.worker())
         .await
         .map_err(event_store::Error::from)?)
 }
@@ -215,7 +216,7 @@ async fn claim_unclear(store: &Store, kind: &str) -> Result<Vec<Effect>, Error> 
         .bind(kind)
         .bind(LEASE)
         .bind(AT_ONCE)
-        .fetch_all(store.pool())
+        .fetch_all(store.worker())
         .await
         .map_err(event_store::Error::from)?)
 }
@@ -253,7 +254,7 @@ async fn settle(
     .bind(state)
     .bind(reason)
     .bind(pause.unwrap_or_default())
-    .execute(store.pool())
+    .execute(store.worker())
     .await
     .map_err(event_store::Error::from)?;
     Ok(())
@@ -267,7 +268,7 @@ async fn rest_line(store: &Store, effect: &Effect, pause: Duration) -> Result<()
     .bind(effect.line)
     .bind(&effect.kind)
     .bind(pause)
-    .execute(store.pool())
+    .execute(store.worker())
     .await
     .map_err(event_store::Error::from)?;
     Ok(())
@@ -284,10 +285,11 @@ fn backoff(effect: &Effect) -> Duration {
 
 /// The effect of this id, if it is the tenant's.
 pub async fn find(store: &Store, tenant: Uuid, id: Uuid) -> Result<Option<Effect>, Error> {
-    let query = format!("select {COLUMNS} from effects where id = $1 and tenant_id = $2");
+    let query =
+        within(&format!("select {COLUMNS} from effects where tenant_id = t.id and id = $2"));
     Ok(sqlx::query_as(&query)
-        .bind(id)
         .bind(tenant)
+        .bind(id)
         .fetch_optional(store.pool())
         .await
         .map_err(event_store::Error::from)?)
@@ -306,17 +308,18 @@ pub struct Open {
 
 /// Effects that were given up or whose outcome is not known, the newest first.
 pub async fn open(store: &Store, tenant: Uuid, kind: &str, limit: i64) -> Result<Vec<Open>, Error> {
-    Ok(sqlx::query_as(
+    let query = within(
         "select id, aggregate, state, reason, attempts, updated_at from effects
-          where tenant_id = $1 and kind = $2 and state in ('dead', 'unknown')
+          where tenant_id = t.id and kind = $2 and state in ('dead', 'unknown')
           order by updated_at desc limit $3",
-    )
-    .bind(tenant)
-    .bind(kind)
-    .bind(limit)
-    .fetch_all(store.pool())
-    .await
-    .map_err(event_store::Error::from)?)
+    );
+    Ok(sqlx::query_as(&format!("{query} order by updated_at desc"))
+        .bind(tenant)
+        .bind(kind)
+        .bind(limit)
+        .fetch_all(store.pool())
+        .await
+        .map_err(event_store::Error::from)?)
 }
 
 /// How many effects of a kind stand where, and why: rows of `(state, reason, count)`.
@@ -325,15 +328,16 @@ pub async fn statistics(
     tenant: Uuid,
     kind: &str,
 ) -> Result<Vec<(String, Option<String>, i64)>, Error> {
-    Ok(sqlx::query_as(
-        "select state, reason, count(*) from effects where tenant_id = $1 and kind = $2
-            and state <> 'done' group by 1, 2 order by 3 desc",
-    )
-    .bind(tenant)
-    .bind(kind)
-    .fetch_all(store.pool())
-    .await
-    .map_err(event_store::Error::from)?)
+    let query = within(
+        "select state, reason, count(*) as times from effects where tenant_id = t.id and kind = $2
+            and state <> 'done' group by 1, 2",
+    );
+    Ok(sqlx::query_as(&format!("{query} order by times desc"))
+        .bind(tenant)
+        .bind(kind)
+        .fetch_all(store.pool())
+        .await
+        .map_err(event_store::Error::from)?)
 }
 
 /// Closes an effect that a person gave up.

@@ -194,14 +194,11 @@ impl Commands {
     ) -> Result<(A, i64), Error> {
         let id = id.to_string();
         let pool = self.store.pool();
-        let events = log::stream(pool, A::TYPE, &id, version, i64::MAX)
+        // Another organisation's aggregate is one that does not exist.
+        let events = log::stream_of(pool, tenant, A::TYPE, &id, version)
             .await
             .map_err(event_store::Error::from)?;
         for event in events {
-            // Another organisation's aggregate is one that does not exist.
-            if event.tenant_id != tenant {
-                return Err(Refusal::NotFound.into());
-            }
             version = event.sequence;
             state.evolve(&self.decode::<A>(&event, A::OPENS_PERSONAL).await?);
         }

@@ -62,7 +62,7 @@ pub async fn follow<P: Policy>(
     let page: Vec<log::Recorded> = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let failed = |error| Error::from(event_store::Error::from(error));
-    let mut tx = store.pool().begin().await.map_err(failed)?;
+    let mut tx = store.worker().begin().await.map_err(failed)?;
     // The checkpoint first: it makes a twin wait, and then fail.
     subscription.advance(&mut tx, last).await?;
     for event in &page {

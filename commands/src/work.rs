@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
         let index = self.stream::<A>(id).await?;
         let pool = self.commands.store.pool();
         let loaded = self.streams[index].loaded;
-        let stored = log::stream(pool, A::TYPE, &id.to_string(), 0, i64::MAX)
+        let stored = log::stream_of(pool, self.meta.tenant, A::TYPE, &id.to_string(), 0)
             .await
             .map_err(event_store::Error::from)?;
         let mut events = vec![];
@@ -165,9 +165,10 @@ impl<'a> Work<'a> {
         let mut current = true;
         for stream in self.streams.iter().filter(|stream| stream.from_cache) {
             let id = stream.id.to_string();
-            let version = log::version(self.commands.store.pool(), stream.kind, &id)
-                .await
-                .map_err(event_store::Error::from)?;
+            let version =
+                log::version_of(self.commands.store.pool(), self.meta.tenant, stream.kind, &id)
+                    .await
+                    .map_err(event_store::Error::from)?;
             if version != stream.loaded {
                 self.commands.cache.remove(&(stream.kind, stream.id));
                 current = false;

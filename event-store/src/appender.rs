@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::batch::{Admission, Answer, Arrays, Reason, Why, Written};
 use crate::keyring::Keyring;
 use crate::store::{Appended, Clock, Error};
+use crate::tenant::within;
 
 /// How long a batch whose answer was lost is sent again before its callers are told.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -207,10 +208,11 @@ impl Appender {
     /// The append was written by an earlier try whose answer was lost: tell where.
     async fn found_done(&self, written: &Written) -> Result<Appended, Error> {
         let Some(stream) = written.append.streams.first() else { return Err(Error::Empty) };
-        let (first, recorded_at): (i64, _) = sqlx::query_as(
-            "select position, recorded_at from events
-              where aggregate_type = $1 and aggregate_id = $2 and sequence = $3",
-        )
+        let (first, recorded_at): (i64, _) = sqlx::query_as(&within(
+            "select position, recorded_at from events where tenant_id = t.id
+                and aggregate_type = $2 and aggregate_id = $3 and sequence = $4",
+        ))
+        .bind(written.append.tenant)
         .bind(&stream.aggregate_type)
         .bind(&stream.aggregate_id)
         .bind(stream.expected + 1)

@@ -1,10 +1,13 @@
 //! Opening a database: migrated, checked for settings that could lose what was acknowledged, and
 //! reached under the roles that each job needs and no more.
 
+mod roles;
+
 use std::io::ErrorKind;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::{sleep, timeout, timeout_at};
@@ -21,7 +24,9 @@ pub struct Database {
     pub owner: PgPool,
     /// Feeds read models.
     pub projector: PgPool,
-    /// Appends and answers; owns nothing.
+    /// Follows the log for all organisations, for policies and their effects.
+    pub worker: PgPool,
+    /// Appends and answers, for the organisation that a statement tells.
     pub app: PgPool,
 }
 
@@ -48,12 +53,13 @@ pub enum OpenError {
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
     pub app: u32,
+    pub worker: u32,
     pub projector: u32,
 }
 
 impl Default for Connections {
     fn default() -> Self {
-        Connections { app: 16, projector: 4 }
+        Connections { app: 16, worker: 6, projector: 4 }
     }
 }
 
@@ -79,11 +85,11 @@ impl Database {
         if durable {
             check_durability(&mut owner).await?;
         }
-        // Roles belong to the whole cluster: another database may have made and spoilt them.
-        check_roles(&mut owner).await?;
+        roles::check(&mut owner).await?;
         let database = Self::attach(options, connections);
         migrations::MIGRATOR.run(&database.owner).await?;
-        check_roles(&mut owner).await?;
+        roles::check(&mut owner).await?;
+        roles::check_guard(&mut owner, &database.app).await?;
         // What it ran has been answered; how the session ends changes nothing.
         let _ = owner.close().await;
         Ok(database)
@@ -96,6 +102,7 @@ impl Database {
         Database {
             owner: pool(options.clone(), 4),
             projector: pool(under("verbatim_projector"), connections.projector),
+            worker: pool(under("verbatim_worker"), connections.worker),
             app: pool(under("verbatim_app"), connections.app),
         }
     }
@@ -103,8 +110,8 @@ impl Database {
     /// Ends the sessions. A database that is gone doesn't keep the program from ending.
     pub async fn close(&self) {
         let closing =
-            async { tokio::join!(self.app.close(), self.projector.close(), self.owner.close()) };
-        let _ = timeout(FAREWELL, closing).await;
+            [&self.app, &self.worker, &self.projector, &self.owner].map(|pool| pool.close());
+        let _ = timeout(FAREWELL, join_all(closing)).await;
     }
 }
 
@@ -157,55 +164,6 @@ async fn check_durability(owner: &mut PgConnection) -> Result<(), OpenError> {
     }
     Ok(())
 }
-
-/// Those of the roles that exist.
-async fn check_roles(owner: &mut PgConnection) -> Result<(), OpenError> {
-    for role in ["verbatim_app", "verbatim_projector", "verbatim_bi"] {
-        let powers: Vec<(String, String)> = sqlx::query_as(POWERS)
-            .bind(role)
-            .fetch_all(&mut *owner)
-            .await
-            .map_err(OpenError::Check)?;
-        if let Some((too_much, mend)) = powers.into_iter().next() {
-            return Err(OpenError::OwnsTooMuch { role: role.to_owned(), too_much, mend });
-        }
-    }
-    Ok(())
-}
-
-/// What a role has that it must not have, and how to take it away; the greatest power first, for
-/// it may be why the role seems to have the others.
-const POWERS: &str = "
-select too_much, mend from (
-  select 1 as no, 'is a superuser' as too_much, format('alter role %I nosuperuser', rolname) as mend
-    from pg_roles where rolname = $1 and rolsuper
-  union all
-  select 2, 'bypasses row security', format('alter role %I nobypassrls', rolname)
-    from pg_roles where rolname = $1 and rolbypassrls
-  union all
-  select 3, 'may make roles', format('alter role %I nocreaterole', rolname)
-    from pg_roles where rolname = $1 and rolcreaterole
-  union all
-  select 4, 'may make databases', format('alter role %I nocreatedb', rolname)
-    from pg_roles where rolname = $1 and rolcreatedb
-  union all
-  select 5, 'may write all data', format('revoke pg_write_all_data from %I', rolname)
-    from pg_roles where rolname = $1 and pg_has_role(oid, 'pg_write_all_data', 'USAGE')
-  union all
-  select 6, format('owns %s, itself or through a role it belongs to', c.oid::regclass),
-      format('give %s to the role that migrates', c.oid::regclass)
-    from pg_roles r
-    join pg_class c on c.relkind in ('r', 'p', 'v', 'm') and pg_has_role(r.oid, c.relowner, 'USAGE')
-    join pg_namespace n on n.oid = c.relnamespace and n.nspname in ('public', 'read', 'read_data')
-    where r.rolname = $1
-  union all
-  select 7, 'owns the function append, itself or through a role it belongs to',
-      'give the function append to the role that migrates'
-    from pg_roles r
-    join pg_proc p on p.proname = 'append' and p.pronamespace = 'public'::regnamespace
-      and pg_has_role(r.oid, p.proowner, 'USAGE')
-    where r.rolname = $1
-) powers order by no limit 1";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::codec::{Key, KeyName};
 use crate::keys::{self, KeyError, MasterKey};
 use crate::store::Error;
+use crate::tenant::{TOLD, within};
 
 /// How many keys a process remembers; a key is 32 bytes.
 const CACHED: usize = 200_000;
@@ -51,11 +52,12 @@ impl Keyring {
         }
         let (subjects, classes) = columns(&missing);
         // In order, so that two makers of the same keys can't wait for each other.
-        sqlx::query(
+        sqlx::query(&format!(
             "insert into personal_keys (tenant_id, subject, class, wrapped)
-             select $1, s, c, w from unnest($2::uuid[], $3::smallint[], $4::bytea[]) u(s, c, w)
-              order by s, c on conflict do nothing",
-        )
+             select t.id, s, c, w
+               from {TOLD}, unnest($2::uuid[], $3::smallint[], $4::bytea[]) u(s, c, w)
+              order by s, c on conflict do nothing"
+        ))
         .bind(tenant)
         .bind(&subjects)
         .bind(&classes)
@@ -93,13 +95,13 @@ impl Keyring {
 
     async fn load(&self, tenant: Uuid, names: &[KeyName]) -> Result<HashMap<KeyName, Key>, Error> {
         let (subjects, classes) = columns(names);
-        let rows: Vec<(Uuid, i16, Vec<u8>)> = sqlx::query_as(
+        let rows: Vec<(Uuid, i16, Vec<u8>)> = sqlx::query_as(&within(
             "select k.subject, k.class, k.wrapped
                from unnest($2::uuid[], $3::smallint[]) u(subject, class)
-               join personal_keys k on k.tenant_id = $1 and k.subject = u.subject
+               join personal_keys k on k.tenant_id = t.id and k.subject = u.subject
                 and k.class = u.class
               where k.wrapped is not null",
-        )
+        ))
         .bind(tenant)
         .bind(&subjects)
         .bind(&classes)

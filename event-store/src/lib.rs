@@ -11,6 +11,7 @@ pub mod keys;
 pub mod log;
 pub mod store;
 pub mod subscription;
+pub mod tenant;
 
 pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppend};
 pub use database::Database;

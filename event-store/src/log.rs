@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use crate::tenant::within;
+
 /// An event as it stands in the log, personal values encrypted.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Recorded {
@@ -69,6 +71,27 @@ pub async fn stream(
     .await
 }
 
+/// The same of one organisation, for who sees no other.
+pub async fn stream_of(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: i64,
+) -> sqlx::Result<Vec<Recorded>> {
+    let query = within(&format!(
+        "select {COLUMNS} from events where tenant_id = t.id
+            and aggregate_type = $2 and aggregate_id = $3 and sequence > $4"
+    ));
+    sqlx::query_as(&format!("{query} order by sequence"))
+        .bind(tenant)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(after)
+        .fetch_all(db)
+        .await
+}
+
 /// The version of a stream: its last sequence number, 0 where there is none.
 pub async fn version(
     db: impl PgExecutor<'_>,
@@ -85,27 +108,33 @@ pub async fn version(
     Ok(version.unwrap_or_default())
 }
 
-/// The last position, 0 in an empty log.
-pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
-    let head: Option<i64> =
-        sqlx::query_scalar("select max(position) from events").fetch_one(db).await?;
-    Ok(head.unwrap_or_default())
+/// The same of one organisation, for who sees no other.
+pub async fn version_of(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    aggregate_type: &str,
+    aggregate_id: &str,
+) -> sqlx::Result<i64> {
+    let query = within(
+        "select coalesce(max(sequence), 0) from events
+          where tenant_id = t.id and aggregate_type = $2 and aggregate_id = $3",
+    );
+    sqlx::query_scalar(&query)
+        .bind(tenant)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .fetch_one(db)
+        .await
 }
 
-/// The last position recorded at or before a time. Record time is monotone in position, so this is
-/// found by halving.
-pub async fn position_at(db: &sqlx::PgPool, time: DateTime<Utc>) -> sqlx::Result<i64> {
-    let (mut low, mut high) = (0, head(db).await?);
-    while low < high {
-        let middle = low + (high - low + 1) / 2;
-        let at: DateTime<Utc> =
-            sqlx::query_scalar("select recorded_at from events where position = $1")
-                .bind(middle)
-                .fetch_one(db)
-                .await?;
-        if at <= time { low = middle } else { high = middle - 1 }
-    }
-    Ok(low)
+/// The last position, 0 in an empty log.
+pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select log_head()").fetch_one(db).await
+}
+
+/// The last position recorded at or before a time.
+pub async fn position_at(db: impl PgExecutor<'_>, time: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar("select log_position_at($1)").bind(time).fetch_one(db).await
 }
 
 /// The epoch that positions belong to.
@@ -113,18 +142,34 @@ pub async fn epoch(db: impl PgExecutor<'_>) -> sqlx::Result<i32> {
     sqlx::query_scalar("select max(epoch) from epochs").fetch_one(db).await
 }
 
-/// The first event of a stream, if there is one.
-pub async fn first(
+/// The organisation that a stream belongs to, if there is one.
+pub async fn tenant_of(
     db: impl PgExecutor<'_>,
     aggregate_type: &str,
     aggregate_id: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar("select stream_tenant($1, $2)")
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .fetch_one(db)
+        .await
+}
+
+/// The first event of an organisation's stream, if there is one.
+pub async fn first_of(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    aggregate_type: &str,
+    aggregate_id: &str,
 ) -> sqlx::Result<Option<Recorded>> {
-    sqlx::query_as(&format!(
-        "select {COLUMNS} from events
-          where aggregate_type = $1 and aggregate_id = $2 and sequence = 1"
-    ))
-    .bind(aggregate_type)
-    .bind(aggregate_id)
-    .fetch_optional(db)
-    .await
+    let query = within(&format!(
+        "select {COLUMNS} from events where tenant_id = t.id
+            and aggregate_type = $2 and aggregate_id = $3 and sequence = 1"
+    ));
+    sqlx::query_as(&query)
+        .bind(tenant)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .fetch_optional(db)
+        .await
 }

@@ -13,9 +13,11 @@ use uuid::Uuid;
 use crate::appender::{Appender, Request};
 use crate::batch::{Append, Claim, Refusal, Written};
 use crate::codec::Codec;
+use crate::database::Database;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
 use crate::log;
+use crate::tenant::{TOLD, within};
 
 /// How many appends may wait before callers do.
 const WAITING: usize = 4096;
@@ -25,12 +27,12 @@ const NOTICE: Duration = Duration::from_millis(25);
 const POLL: Duration = Duration::from_millis(200);
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
-/// All claims whose scope and beginning of value are asked for, by tenant, scopes, and the least and
-/// greatest values. OFFSET 0 keeps the planner from making one scan of the whole table out of many
-/// look-ups.
+/// All claims whose scope and beginning of value are asked for, by scopes, and the least and
+/// greatest values, to be asked within a tenant. OFFSET 0 keeps the planner from making one scan of
+/// the whole table out of many look-ups.
 pub const CLAIMS: &str = "select c.scope, c.value, c.aggregate_id
        from unnest($2::text[], $3::bytea[], $4::bytea[]) w(scope, low, high)
-      cross join lateral (select * from claims c where c.tenant_id = $1
+      cross join lateral (select * from claims c where c.tenant_id = t.id
         and c.scope = w.scope and c.value >= w.low and c.value <= w.high offset 0) c
       order by c.scope, c.value";
 
@@ -106,6 +108,7 @@ impl Clock {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    worker: PgPool,
     codec: Codec,
     clock: Clock,
     appends: mpsc::Sender<Request>,
@@ -116,9 +119,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the log over a pool whose role may append, and starts the tasks that serve it; they
-    /// end with the last clone.
-    pub async fn open(pool: PgPool, master: MasterKey, clock: Clock) -> Result<Store, Error> {
+    /// Opens the log, and starts the tasks that serve it; they end with the last clone.
+    pub async fn open(
+        database: &Database,
+        master: MasterKey,
+        clock: Clock,
+    ) -> Result<Store, Error> {
+        let (pool, worker) = (database.app.clone(), database.worker.clone());
         check_master_key(&pool, &master).await?;
         let keyring = Keyring::new(pool.clone(), master);
         let (head, _) = watch::channel(log::head(&pool).await?);
@@ -141,6 +148,7 @@ impl Store {
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
         Ok(Store {
             pool,
+            worker,
             codec: Codec { keyring },
             clock,
             appends,
@@ -176,8 +184,14 @@ impl Store {
         }
     }
 
+    /// What serves requests: it sees the rows of the organisation that its statement tells.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// What follows the log for all organisations: policies and their effects.
+    pub fn worker(&self) -> &PgPool {
+        &self.worker
     }
 
     pub fn codec(&self) -> &Codec {
@@ -229,7 +243,7 @@ impl Store {
         // Beyond every value that begins so: hashes of ours are shorter.
         let highs: Vec<Vec<u8>> =
             lows.iter().map(|low| [*low, [0xff; 65].as_slice()].concat()).collect();
-        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(CLAIMS)
+        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(&within(CLAIMS))
             .bind(tenant)
             .bind(&scopes)
             .bind(&lows)
@@ -242,10 +256,10 @@ impl Store {
 
     /// The outcome kept under an idempotency key: fingerprint, position, status, answer.
     pub async fn outcome(&self, tenant: Uuid, key: &[u8]) -> Result<Option<Outcome>, Error> {
-        let outcome: Option<Outcome> = sqlx::query_as(
+        let outcome: Option<Outcome> = sqlx::query_as(&within(
             "select fingerprint, position, status, response from idempotency_keys
-              where tenant_id = $1 and key = $2",
-        )
+              where tenant_id = t.id and key = $2",
+        ))
         .bind(tenant)
         .bind(key)
         .fetch_optional(&self.pool)
@@ -271,11 +285,11 @@ impl Store {
         secret: &[u8],
     ) -> Result<String, Error> {
         let wrapped = self.codec.keyring.master.wrap(secret, &secret_of(tenant, id))?;
-        sqlx::query(
-            "insert into secrets (id, tenant_id, kind, ciphertext) values ($1, $2, $3, $4)",
-        )
-        .bind(id)
+        sqlx::query(&format!(
+            "insert into secrets (tenant_id, id, kind, ciphertext) select t.id, $2, $3, $4 from {TOLD}"
+        ))
         .bind(tenant)
+        .bind(id)
         .bind(kind)
         .bind(wrapped)
         .execute(&self.pool)
@@ -284,13 +298,14 @@ impl Store {
         Ok(hex::encode(&hash[..8]))
     }
 
+    /// A secret and whose it is. Whoever knows its id may not know the organisation yet.
     pub async fn secret(&self, id: Uuid) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
-        let row: Option<(Uuid, Vec<u8>)> =
-            sqlx::query_as("select tenant_id, ciphertext from secrets where id = $1")
+        let (tenant, wrapped): (Option<Uuid>, Option<Vec<u8>>) =
+            sqlx::query_as("select tenant_id, ciphertext from secret($1)")
                 .bind(id)
-                .fetch_optional(&self.pool)
+                .fetch_one(&self.pool)
                 .await?;
-        let Some((tenant, wrapped)) = row else { return Ok(None) };
+        let Some((tenant, wrapped)) = tenant.zip(wrapped) else { return Ok(None) };
         let secret = self.codec.keyring.master.unwrap(&wrapped, &secret_of(tenant, id))?;
         Ok(Some((tenant, secret)))
     }
@@ -310,17 +325,18 @@ pub struct Outcome {
 async fn check_master_key(pool: &PgPool, master: &MasterKey) -> Result<(), Error> {
     let bound_to = secret_of(Uuid::nil(), Uuid::nil());
     let mark = master.wrap(b"verbatim", &bound_to)?;
-    let kept: Vec<u8> = sqlx::query_scalar(
-        "with made as (insert into secrets (id, tenant_id, kind, ciphertext)
-                       values ($1, $1, 'master_key_check', $2)
-                       on conflict do nothing returning ciphertext)
-         select ciphertext from made union all
-         select ciphertext from secrets where id = $1 limit 1",
-    )
+    sqlx::query(&format!(
+        "insert into secrets (id, tenant_id, kind, ciphertext)
+         select t.id, t.id, 'master_key_check', $2 from {TOLD} on conflict do nothing"
+    ))
     .bind(Uuid::nil())
     .bind(mark)
-    .fetch_one(pool)
+    .execute(pool)
     .await?;
+    let kept: Vec<u8> = sqlx::query_scalar("select ciphertext from secret($1)")
+        .bind(Uuid::nil())
+        .fetch_one(pool)
+        .await?;
     master.unwrap(&kept, &bound_to)?;
     Ok(())
 }

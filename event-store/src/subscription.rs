@@ -25,7 +25,7 @@ impl Subscription {
         )
         .bind(name)
         .bind(from)
-        .fetch_one(store.pool())
+        .fetch_one(store.worker())
         .await?;
         Ok(Subscription { store: store.clone(), name: name.to_owned(), position })
     }
@@ -47,7 +47,7 @@ impl Subscription {
 
     /// The next events that are there now.
     pub async fn ready(&self, limit: i64) -> Result<Vec<Recorded>, Error> {
-        Ok(log::page(self.store.pool(), self.position, i64::MAX, limit).await?)
+        Ok(log::page(self.store.worker(), self.position, i64::MAX, limit).await?)
     }
 
     /// Moves on to `position` within the transaction that did the work. Refused if another reader

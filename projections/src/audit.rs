@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::log;
+use event_store::tenant::within;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -140,9 +141,10 @@ pub async fn recorded(
     tenant: Uuid,
     positions: &[i64],
 ) -> Result<Vec<log::Recorded>, Error> {
-    let query = format!(
-        "select {} from events where tenant_id = $1 and position = any($2) order by position desc",
-        log::COLUMNS
-    );
+    let columns = log::COLUMNS;
+    let query = within(&format!(
+        "select {columns} from events where tenant_id = t.id and position = any($2)"
+    ));
+    let query = format!("{query} order by position desc");
     Ok(sqlx::query_as(&query).bind(tenant).bind(positions).fetch_all(pool).await?)
 }

@@ -49,9 +49,9 @@ impl<M: ReadModel> Finder<M> {
         let mut sql =
             QueryBuilder::new("select row_to_json(q)::text from (select set_config('app.tenant', ");
         sql.push_bind(self.tenant.to_string());
-        sql.push(", true) as id offset 0) t cross join lateral (select ");
+        sql.push(", true)::uuid as id offset 0) t cross join lateral (select ");
         columns(&mut sql);
-        sql.push(format!(" from {} r where r.tenant_id = t.id::uuid", self.table));
+        sql.push(format!(" from {} r where r.tenant_id = t.id", self.table));
         Select { pool: self.pool.clone(), sql, model: PhantomData }
     }
 }

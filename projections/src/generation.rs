@@ -72,9 +72,14 @@ pub(crate) async fn create(
         names(model.key())
     );
     sqlx::query(&made).execute(&mut *tx).await?;
-    let grants = format!("grant select, insert, update, delete on {table} to verbatim_projector");
-    sqlx::query(&grants).execute(&mut *tx).await?;
-    sqlx::query(&format!("grant select on {table} to verbatim_app")).execute(&mut *tx).await?;
+    let grants = [
+        format!("select guard('{table}')"),
+        format!("grant select, insert, update, delete on {table} to verbatim_projector"),
+        format!("grant select on {table} to verbatim_app, verbatim_bi"),
+    ];
+    for grant in grants {
+        sqlx::query(&grant).execute(&mut *tx).await?;
+    }
     if state == "live" {
         index(&mut tx, model, generation).await?;
         show(&mut tx, model, generation).await?;
@@ -110,6 +115,7 @@ pub(crate) async fn show(
     sqlx::query(&format!("drop view if exists read.{name}")).execute(&mut *db).await?;
     let view = format!("create view read.{name} with (security_invoker) as select * from {table}");
     sqlx::query(&view).execute(&mut *db).await?;
+    sqlx::query(&format!("grant select on read.{name} to verbatim_bi")).execute(&mut *db).await?;
     sqlx::query("set local lock_timeout = 0").execute(&mut *db).await?;
     Ok(())
 }

@@ -43,7 +43,7 @@ pub async fn run(database: Database, store: Store, mut stop: watch::Receiver<boo
 /// Makes sure that each read model has a live generation or is being built. A new database begins
 /// with empty live ones; where there is history, models without one are built in the background,
 /// one after the other.
-pub async fn prepare(database: &Database, store: &Store) -> Result<(), Error> {
+pub async fn prepare(database: &Database) -> Result<(), Error> {
     let mut missing = vec![];
     for model in MODELS.iter().copied() {
         if generation::live(&database.owner, model).await?.is_some() {
@@ -56,16 +56,16 @@ pub async fn prepare(database: &Database, store: &Store) -> Result<(), Error> {
         }
     }
     if !missing.is_empty() {
-        tokio::spawn(build(database.clone(), store.clone(), missing));
+        tokio::spawn(build(database.clone(), missing));
     }
     Ok(())
 }
 
 /// Builds what is missing, however often that takes: an operator's tool may be building the same.
-async fn build(database: Database, store: Store, mut missing: Vec<&'static dyn Model>) {
+async fn build(database: Database, mut missing: Vec<&'static dyn Model>) {
     while let Some(model) = missing.pop() {
         tracing::info!(model = model.name(), "Building a read model");
-        let built = rebuild::rebuild(&database, store.pool(), model, &|_| {}).await;
+        let built = rebuild::rebuild(&database, model, &|_| {}).await;
         let Err(error) = built else { continue };
         tracing::warn!(model = model.name(), %error, "A read model could not be built yet");
         tokio::time::sleep(Duration::from_secs(1)).await;

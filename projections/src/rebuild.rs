@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use event_store::{Database, log};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
@@ -40,7 +40,6 @@ pub struct Rebuilt {
 /// the same version and shape is taken up near where it was.
 pub async fn rebuild(
     database: &Database,
-    log_pool: &PgPool,
     model: &'static dyn Model,
     told: &(dyn Fn(Progress) + Sync),
 ) -> Result<Rebuilt, Error> {
@@ -54,7 +53,7 @@ pub async fn rebuild(
     }
     // Closing the connection gives the lock back, whatever happens in between.
     lock.close_on_drop();
-    let rebuilt = build_and_swap(database, log_pool, model, told).await?;
+    let rebuilt = build_and_swap(database, model, told).await?;
     // But that takes a moment, and the next rebuild may come at once.
     sqlx::query("select pg_advisory_unlock(7204, hashtext($1))")
         .bind(model.name())
@@ -65,14 +64,13 @@ pub async fn rebuild(
 
 async fn build_and_swap(
     database: &Database,
-    log_pool: &PgPool,
     model: &'static dyn Model,
     told: &(dyn Fn(Progress) + Sync),
 ) -> Result<Rebuilt, Error> {
     let started = Instant::now();
-    let mut build = Build::begin(database, log_pool, model).await?;
+    let mut build = Build::begin(database, model).await?;
     let began_at = build.flushed;
-    let head = log::head(log_pool).await?;
+    let head = log::head(&database.projector).await?;
     build.fold_until(head, told, began_at).await?;
     if let Err(error) = build.finish_table().await {
         let Some(refusal) = error.refusal() else { return Err(error) };
@@ -93,7 +91,6 @@ async fn build_and_swap(
 
 struct Build<'a> {
     database: &'a Database,
-    log: &'a PgPool,
     model: &'static dyn Model,
     generation: i32,
     feed: Feed,
@@ -103,11 +100,7 @@ struct Build<'a> {
 }
 
 impl<'a> Build<'a> {
-    async fn begin(
-        database: &'a Database,
-        log: &'a PgPool,
-        model: &'static dyn Model,
-    ) -> Result<Self, Error> {
+    async fn begin(database: &'a Database, model: &'static dyn Model) -> Result<Self, Error> {
         let owner = &database.owner;
         let resumed = generation::in_state(owner, model, "building").await?;
         let building = match resumed {
@@ -138,7 +131,7 @@ impl<'a> Build<'a> {
         .execute(owner)
         .await?;
         let feed = Feed::open(owner, model, Generation { position: flushed, ..building }).await?;
-        Ok(Build { database, log, model, generation, feed, position: flushed, flushed })
+        Ok(Build { database, model, generation, feed, position: flushed, flushed })
     }
 
     /// Begins anew with the indexes in place, so that a row they refuse is found where it is
@@ -149,7 +142,7 @@ impl<'a> Build<'a> {
             .bind(self.generation)
             .execute(&self.database.owner)
             .await?;
-        *self = Build::begin(self.database, self.log, self.model).await?;
+        *self = Build::begin(self.database, self.model).await?;
         let mut db = self.database.owner.acquire().await?;
         Ok(generation::index(&mut db, self.model, self.generation).await?)
     }
@@ -161,7 +154,7 @@ impl<'a> Build<'a> {
         began_at: i64,
     ) -> Result<(), Error> {
         while self.position < until {
-            let page = log::page(self.log, self.position, until, PAGE).await?;
+            let page = log::page(&self.database.projector, self.position, until, PAGE).await?;
             let Some(last) = page.last().map(|event| event.position) else { break };
             self.fold(page).await?;
             self.position = last;
@@ -209,9 +202,9 @@ impl<'a> Build<'a> {
             until,
             "The database refused rows: looking for the event behind them"
         );
-        *self = Build::begin(self.database, self.log, self.model).await?;
+        *self = Build::begin(self.database, self.model).await?;
         while self.position < until {
-            let page = log::page(self.log, self.position, until, PAGE).await?;
+            let page = log::page(&self.database.projector, self.position, until, PAGE).await?;
             let Some(last) = page.last().map(|event| event.position) else { break };
             let page: Vec<Decoded> = page.into_iter().map(decode).collect();
             let mut tx = self.database.owner.begin().await?;
@@ -257,7 +250,7 @@ impl<'a> Build<'a> {
 
     /// Catches up with the live generation, which stands still meanwhile, and takes its place.
     async fn swap(&mut self) -> Result<i64, Error> {
-        let head = log::head(self.log).await?;
+        let head = log::head(&self.database.projector).await?;
         self.fold_until(head, &|_| {}, self.position).await?;
         let name = self.model.name();
         let mut tx = self.database.owner.begin().await?;

@@ -11,6 +11,7 @@ use domain::Personal;
 use domain::contact::{Event, Identities};
 use event_store::codec::Opened;
 use event_store::subscription::Subscription;
+use event_store::tenant::within;
 use event_store::{Database, Store, log};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -83,12 +84,12 @@ pub async fn find(store: &Store, tenant: Uuid, text: &str) -> sqlx::Result<Vec<U
             words.push(word);
         }
     }
-    sqlx::query_scalar(
+    sqlx::query_scalar(&within(
         "select s.subject from unnest($2::bytea[], $3::int[]) w(token, word)
-           join search_tokens s on s.tenant_id = $1 and s.token = w.token
+           join search_tokens s on s.tenant_id = t.id and s.token = w.token
           group by s.subject having count(distinct w.word) = $4
           order by s.subject desc limit $5",
-    )
+    ))
     .bind(tenant)
     .bind(hashes)
     .bind(words)

@@ -108,13 +108,13 @@ impl Session {
     /// The log with its keys.
     pub(crate) async fn store(&self) -> Result<Store, Failure> {
         let key = self.place.master_key(false)?;
-        Ok(Store::open(self.database.app.clone(), key, Clock::Database).await?)
+        Ok(Store::open(&self.database, key, Clock::Database).await?)
     }
 
     /// The same for who may be the first to write here.
     pub(crate) async fn new_store(&self) -> Result<Store, Failure> {
         let key = self.place.master_key(self.place.url().is_none())?;
-        Ok(Store::open(self.database.app.clone(), key, Clock::Database).await?)
+        Ok(Store::open(&self.database, key, Clock::Database).await?)
     }
 
     pub(crate) async fn close(self) -> Result<(), Failure> {

@@ -120,8 +120,8 @@ async fn an_imported_log_is_rebuilt_and_verified_and_what_was_altered_by_hand_is
     let options = cluster.embedded.as_ref().unwrap().options();
     let database = Database::open(options, Connections::default(), false).await.unwrap();
     let key = MasterKey::from_hex(&"42".repeat(32)).unwrap();
-    let store = Store::open(database.app.clone(), key, Clock::Database).await.unwrap();
-    projections::live::prepare(&database, &store).await.unwrap();
+    let store = Store::open(&database, key, Clock::Database).await.unwrap();
+    projections::live::prepare(&database).await.unwrap();
     let session = Session::of(database.clone());
     let (tenant, conversation) = (Uuid::from_u128(1), Uuid::from_u128(2));
 

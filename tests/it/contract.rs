@@ -1,6 +1,9 @@
 //! What every client may rely on, whatever it asks: problem documents, limits, and that nothing
 //! which can be typed breaks the server.
 
+mod cost;
+mod row_security;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -159,7 +159,7 @@ async fn recorded(app: &App, after: i64) -> Vec<String> {
           where position > $1 and payload->event_type->>'moved' is null order by position",
     )
     .bind(after)
-    .fetch_all(app.store.pool())
+    .fetch_all(app.store.worker())
     .await
     .unwrap()
 }

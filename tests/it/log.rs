@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use event_store::store::CLAIMS;
 use event_store::subscription::Subscription;
+use event_store::tenant::within;
 use event_store::{Append, Claim, Error, IdempotencyRecord, NewEvent, Refusal, StreamAppend, log};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -21,7 +23,7 @@ async fn positions_are_dense_and_times_never_go_back() {
     for n in 0..5 {
         store.append(append(&[(&format!("s{n}"), 0, 2)])).await.unwrap();
     }
-    let page = log::page(store.pool(), 0, i64::MAX, 100).await.unwrap();
+    let page = log::page(store.worker(), 0, i64::MAX, 100).await.unwrap();
     assert_eq!(page.iter().map(|e| e.position).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     assert!(page.is_sorted_by_key(|event| event.recorded_at));
 }
@@ -103,10 +105,10 @@ async fn several_streams_are_written_together_or_not_at_all() {
     store.append(append(&[("a", 0, 1)])).await.unwrap();
     let refused = store.append(append(&[("b", 0, 1), ("a", 0, 1)])).await;
     assert!(matches!(refused, Err(Error::Refused(Refusal::Version { .. }))), "{refused:?}");
-    assert_eq!(log::version(store.pool(), "thing", "b").await.unwrap(), 0);
+    assert_eq!(log::version(store.worker(), "thing", "b").await.unwrap(), 0);
     store.append(append(&[("b", 0, 2), ("a", 1, 1)])).await.unwrap();
-    assert_eq!(log::version(store.pool(), "thing", "b").await.unwrap(), 2);
-    assert_eq!(log::version(store.pool(), "thing", "a").await.unwrap(), 2);
+    assert_eq!(log::version(store.worker(), "thing", "b").await.unwrap(), 2);
+    assert_eq!(log::version(store.worker(), "thing", "a").await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -160,7 +162,7 @@ async fn the_same_events_sent_again_are_recognised() {
     let once = append(&[("a", 0, 2)]);
     let first = store.append(once.clone()).await.unwrap();
     assert_eq!(store.append(once).await.unwrap(), first);
-    assert_eq!(log::head(store.pool()).await.unwrap(), 2);
+    assert_eq!(log::head(store.worker()).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -184,7 +186,7 @@ async fn nobody_reads_a_name_in_the_log() {
     named.streams[0].events[0].payload = json!({"Named": {"name": personal, "list": [personal]}});
     let event = named.streams[0].events[0].event_id;
     store.append(named).await.unwrap();
-    let stored = &log::page(store.pool(), 0, 9, 9).await.unwrap()[0];
+    let stored = &log::page(store.worker(), 0, 9, 9).await.unwrap()[0];
     assert!(!stored.payload.contains("Ana"), "{}", stored.payload);
     let mut payload: Value = serde_json::from_str(&stored.payload).unwrap();
     store.codec().open(TENANT, event, &mut payload).await.unwrap();
@@ -305,7 +307,7 @@ async fn looking_up_claims_never_scans_them_all() {
     .unwrap();
     sqlx::query("analyze claims").execute(&db.database.owner).await.unwrap();
     let wanted: Vec<(&str, Vec<u8>)> = (0..100u8).map(|n| ("message", vec![n; 16])).collect();
-    let plan: Vec<String> = sqlx::query_scalar(&format!("explain {}", event_store::store::CLAIMS))
+    let plan: Vec<String> = sqlx::query_scalar(&format!("explain {}", within(CLAIMS)))
         .bind(TENANT)
         .bind(wanted.iter().map(|(scope, _)| *scope).collect::<Vec<_>>())
         .bind(wanted.iter().map(|(_, low)| low.clone()).collect::<Vec<_>>())
@@ -426,7 +428,7 @@ async fn check_against_model(steps: &[Step]) {
     }
     assert_dense(&db).await;
     for (stream, version) in model.versions {
-        let pool = stores[0].pool();
+        let pool = stores[0].worker();
         assert_eq!(log::version(pool, "thing", &stream.to_string()).await.unwrap(), version);
     }
 }

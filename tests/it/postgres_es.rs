@@ -41,7 +41,7 @@ async fn events_that_postgres_es_inserts_take_their_place_in_the_order() {
     let context = events.load_aggregate(&id).await.unwrap();
     events.commit(vec![Stored(founded)], context, Default::default()).await.unwrap();
     commands::setup::found_organization(&commands, "Last").await.unwrap();
-    let page = log::page(store.pool(), 0, 9, 9).await.unwrap();
+    let page = log::page(store.worker(), 0, 9, 9).await.unwrap();
     assert_eq!(page.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(
         (page[1].aggregate_id.as_str(), page[1].actor.as_str()),

@@ -172,7 +172,7 @@ async fn each_step_is_an_event_that_the_audit_opens_and_the_log_keeps_encrypted(
     assert_eq!(actions, ["ticket.Rated", "ticket.Solved", "ticket.Commented", "ticket.Opened"]);
     assert_eq!(events[0]["payload"]["Rated"]["was"]["state"], "solved");
     assert_eq!(events[3]["payload"]["Opened"]["subject"], "The secret tap");
-    let pool = &shop.app.db.database.app;
+    let pool = &shop.app.db.database.owner;
     let stored = log::stream(pool, "ticket", &ticket, 0, i64::MAX).await.unwrap();
     assert_eq!(stored.len(), 4);
     assert!(stored.iter().all(|event| !event.payload.contains("secret")));

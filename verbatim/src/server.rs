@@ -62,8 +62,8 @@ impl Server {
             Some(master) => master,
             None => MasterKey::from_file(&dir.join("master.key"))?,
         };
-        let store = Store::open(database.app.clone(), master, clock).await?;
-        projections::live::prepare(&database, &store).await?;
+        let store = Store::open(&database, master, clock).await?;
+        projections::live::prepare(&database).await?;
         let commands = Commands::new(store.clone());
         let sender = Sender::new(
             commands.clone(),

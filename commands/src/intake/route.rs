@@ -55,11 +55,11 @@ impl Routes {
     async fn look_up(&self, channel: Uuid) -> Result<Option<Route>, Error> {
         let store = self.commands.store();
         // What is connected is told by the first event; after it come only notices, any number.
-        let first = log::first(store.pool(), Channel::TYPE, &channel.to_string())
-            .await
-            .map_err(event_store::Error::from)?;
+        let (kind, id, failed) = (Channel::TYPE, channel.to_string(), event_store::Error::from);
+        let tenant = log::tenant_of(store.pool(), kind, &id).await.map_err(failed)?;
+        let Some(tenant) = tenant else { return Ok(None) };
+        let first = log::first_of(store.pool(), tenant, kind, &id).await.map_err(failed)?;
         let Some(first) = first else { return Ok(None) };
-        let tenant = first.tenant_id;
         let Event::Connected(connected) = self.commands.decode::<Channel>(&first, false).await?
         else {
             return Ok(None);

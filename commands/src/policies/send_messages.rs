@@ -119,8 +119,9 @@ impl Sender {
     async fn history(&self, effect: &Effect) -> Result<Vec<Event>, Error> {
         let (kind, id) = (Conversation::TYPE, effect.aggregate.to_string());
         let pool = self.commands.store().pool();
-        let stored =
-            log::stream(pool, kind, &id, 0, i64::MAX).await.map_err(event_store::Error::from)?;
+        let stored = log::stream_of(pool, effect.tenant_id, kind, &id, 0)
+            .await
+            .map_err(event_store::Error::from)?;
         let mut events = Vec::with_capacity(stored.len());
         for event in &stored {
             events.push(self.commands.decode::<Conversation>(event, true).await?);

@@ -97,7 +97,7 @@ impl Payer {
 
     async fn order(&self, effect: &Effect) -> Result<Order, Error> {
         let (pool, id) = (self.commands.store().pool(), effect.aggregate.to_string());
-        let stored = log::stream(pool, Payout::TYPE, &id, 0, i64::MAX)
+        let stored = log::stream_of(pool, effect.tenant_id, Payout::TYPE, &id, 0)
             .await
             .map_err(event_store::Error::from)?;
         let mut order = Order { recipient: None, subject: effect.aggregate };

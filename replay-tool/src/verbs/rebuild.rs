@@ -46,7 +46,7 @@ pub(crate) async fn one(
     let teller = Teller::new(model, session.json);
     let database = &session.database;
     let told = |progress| teller.tell(progress);
-    let outcome = rebuild(database, &database.projector, model, &told).await;
+    let outcome = rebuild(database, model, &told).await;
     let rebuilt = outcome.map_err(|error| {
         Failure::Found(format!(
             "rebuilding {} failed: {error}; run it again to go on from there",

@@ -60,6 +60,11 @@ async fn refuses_who_owns_too_much(scratch: &Scratch, embedded: &Embedded) {
             "drop table hoard",
         ),
         (
+            "alter function append owner to verbatim_app",
+            "owns the function append",
+            "alter function append owner to postgres",
+        ),
+        (
             "alter role verbatim_app bypassrls",
             "bypasses row security",
             "alter role verbatim_app nobypassrls",
@@ -68,6 +73,36 @@ async fn refuses_who_owns_too_much(scratch: &Scratch, embedded: &Embedded) {
             "alter role verbatim_bi superuser",
             "is a superuser",
             "alter role verbatim_bi nosuperuser",
+        ),
+        (
+            "create role great superuser; create role small in role great; grant small to verbatim_app",
+            "may become great",
+            "drop role great, small",
+        ),
+        (
+            "grant pg_read_all_data to verbatim_app",
+            "may become pg_read_all_data",
+            "revoke pg_read_all_data from verbatim_app",
+        ),
+        (
+            "grant insert on events to public",
+            "may write events",
+            "revoke insert on events from public",
+        ),
+        (
+            "grant create on schema public to verbatim_worker",
+            "may make things",
+            "revoke create on schema public from verbatim_worker",
+        ),
+        (
+            "alter table claims disable row level security",
+            "reads claims of every organisation",
+            "alter table claims enable row level security",
+        ),
+        (
+            "insert into bi_logins values ('postgres', gen_random_uuid())",
+            "is lent to postgres",
+            "delete from bi_logins",
         ),
     ];
     for (wrong, words, right) in too_much {

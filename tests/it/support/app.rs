@@ -90,7 +90,7 @@ impl App {
     pub(crate) async fn start_at(clock: Clock) -> App {
         let db = TestDatabase::new().await;
         let store = db.store_at(clock).await;
-        projections::live::prepare(&db.database, &store).await.unwrap();
+        projections::live::prepare(&db.database).await.unwrap();
         let commands = Commands::new(store.clone());
         let state = State::new(commands.clone(), db.database.clone(), None);
         let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
@@ -222,7 +222,7 @@ impl App {
     pub(crate) async fn assert_verified(&self) {
         self.settle().await;
         for model in MODELS.iter().copied() {
-            let verdict = verify::verify(&self.db.database.app, model).await.unwrap();
+            let verdict = verify::verify(&self.db.database.owner, model).await.unwrap();
             assert_eq!(verdict.difference, None, "{}", model.name());
         }
     }

@@ -37,7 +37,7 @@ impl TestDatabase {
         }
         admin.close().await.unwrap();
         let options = cluster.clone().database(&name);
-        let connections = Connections { app: 6, projector: 3 };
+        let connections = Connections { app: 6, worker: 2, projector: 3 };
         let database = Database::attach(options.clone(), connections);
         TestDatabase { name, options, database, cluster }
     }
@@ -48,10 +48,10 @@ impl TestDatabase {
     }
 
     pub(crate) async fn store_at(&self, clock: Clock) -> Store {
-        let connections = Connections { app: 4, projector: 1 };
+        let connections = Connections { app: 4, worker: 3, projector: 1 };
         let own = Database::attach(self.options.clone(), connections);
         let master = MasterKey::from_hex(MASTER_KEY).unwrap();
-        Store::open(own.app, master, clock).await.unwrap()
+        Store::open(&own, master, clock).await.unwrap()
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn wake(store: &Store, tenant: Uuid, payout: Uuid) -> Result<(), Error
     .bind(payout)
     .bind(tenant)
     .bind(KIND)
-    .execute(store.pool())
+    .execute(store.worker())
     .await
     .map_err(event_store::Error::from)?;
     Ok(())

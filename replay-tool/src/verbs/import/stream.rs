@@ -139,14 +139,14 @@ async fn present(
     events: &[Prepared],
 ) -> Result<Result<usize, String>, Failure> {
     let (kind, id, before) = (&first.aggregate_type, &first.aggregate_id, first.sequence - 1);
-    let version = log::version(store.pool(), kind, id).await?;
+    let version = log::version(store.worker(), kind, id).await?;
     if version < before {
         return Ok(Err(format!("the log has it only up to version {version}")));
     }
     if version == before {
         return Ok(Ok(0));
     }
-    let there = log::stream(store.pool(), kind, id, before, i64::MAX).await?;
+    let there = log::stream(store.worker(), kind, id, before, i64::MAX).await?;
     for (event, stored) in events.iter().zip(&there) {
         if stored.tenant_id != tenant {
             return Ok(Err("it belongs to another organisation".into()));
