@@ -8,6 +8,7 @@ pub mod intake;
 pub mod policies;
 pub mod setup;
 pub mod sourced;
+pub mod templates;
 pub mod work;
 
 use std::any::Any;

@@ -3,17 +3,25 @@
 
 pub mod send_messages;
 pub mod submit_payouts;
+pub mod submit_templates;
 
 use std::time::Duration;
 
 use event_store::log::Recorded;
 use event_store::subscription::Subscription;
 use event_store::{Store, log};
+use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::effects::{Effect, Outcome};
+use crate::gateways::whatsapp::graph::{Refusal, Retry};
 
+/// What Meta could not take for so many tries is a person's affair.
+const TRIES: i32 = 8;
+/// How long a line rests when its limit was reached and Meta said no time.
+const REST: Duration = Duration::from_secs(10);
 const PAGE: i64 = 500;
 
 /// What follows from an event.
@@ -70,4 +78,27 @@ pub async fn follow<P: Policy>(
     }
     tx.commit().await.map_err(failed)?;
     Ok(page.len())
+}
+
+/// The event of an aggregate whose payload holds nothing that would have to be opened.
+fn decode<E: DeserializeOwned>(stored: &Recorded) -> Result<E, Error> {
+    let unreadable = |error: serde_json::Error| Error::Undecodable {
+        position: stored.position,
+        reason: error.to_string(),
+    };
+    serde_json::from_str(&stored.payload).map_err(unreadable)
+}
+
+/// When to try again what Meta refused for now; `None` where it would refuse for ever.
+fn put_off(effect: &Effect, refusal: &Refusal) -> Option<Outcome> {
+    if effect.attempts >= TRIES {
+        return None;
+    }
+    let reason = refusal.word();
+    match refusal.retry {
+        Retry::Never => None,
+        Retry::After(pause) => Some(Outcome::Retry { after: Some(pause), reason }),
+        Retry::LaterForPair => Some(Outcome::Retry { after: Some(REST), reason }),
+        Retry::LaterForLine => Some(Outcome::LineRests { after: REST, reason }),
+    }
 }

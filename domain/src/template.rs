@@ -1,6 +1,7 @@
 //! A message template: what an organisation may write to customers who have not written lately,
 //! once Meta has approved it. One template is one name in one language on one channel.
 
+mod answer;
 mod buttons;
 pub mod component;
 mod draft;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, Context};
 
+pub use answer::{Denial, Observed};
 pub use component::Component;
 pub use draft::{Category, Content, Draft, Identity, Revision, State};
 pub use placeholder::ParameterFormat;
@@ -47,10 +49,15 @@ pub enum Command {
         provider_id: String,
     },
     /// Meta did not take the submission.
-    FailSubmission {
-        reason: String,
-    },
+    FailSubmission(Denial),
     Report(Report),
+    /// Compare with what Meta has.
+    Observe(Observed),
+    /// Take over what was made at Meta.
+    Import {
+        draft: Draft,
+        seen: Observed,
+    },
     /// Whether it may be used at work before the client has signed it off.
     MarkWorkApproved(bool),
     /// Why it must have a category that costs more than utility.
@@ -58,6 +65,8 @@ pub enum Command {
         reason: String,
     },
     Remove,
+    /// Meta did not delete what was removed.
+    FailRemoval(Denial),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,9 +90,15 @@ pub enum Event {
     },
     SubmissionFailed {
         template: Identity,
-        reason: String,
+        #[serde(flatten)]
+        denial: Denial,
         /// The state that it fell back to.
         state: State,
+    },
+    /// As Meta has it: made there, or changed there, by somebody.
+    Imported {
+        told: Told,
+        content: Content,
     },
     Pending {
         told: Told,
@@ -115,7 +130,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// At Meta, by somebody there.
+    /// Gone at Meta: by somebody there, or because it was removed here.
     Deleted {
         told: Told,
     },
@@ -154,6 +169,12 @@ pub enum Event {
     },
     Removed {
         template: Identity,
+    },
+    /// Meta still has it.
+    RemovalFailed {
+        template: Identity,
+        #[serde(flatten)]
+        denial: Denial,
     },
 }
 
@@ -199,6 +220,10 @@ pub struct Template {
     pub changed: bool,
     /// Whether we took it out ourselves, for good.
     withdrawn: bool,
+    /// Whether Meta has it no more.
+    gone: bool,
+    /// Whether Meta would not delete what we took out.
+    undone: bool,
     pub work_approved: bool,
     /// The category that was allowed, and why.
     pub overridden: Option<(Category, String)>,
@@ -218,20 +243,19 @@ impl Aggregate for Template {
         let Some(draft) = &self.draft else {
             return match command {
                 Command::Draft { draft, duplicate_of } => drafted(draft, duplicate_of),
+                Command::Import { draft, seen } => answer::import(&draft, seen),
                 _ => Err(Error::NotFound),
             };
         };
         let template = draft.identity();
         if self.withdrawn {
-            return match command {
-                Command::Draft { .. } => Err(Error::AlreadyDrafted),
-                Command::Remove | Command::Report(_) => Ok(vec![]),
-                _ => Err(Error::Removed),
-            };
+            return self.after_removal(template, command);
         }
         match command {
-            Command::Draft { .. } => Err(Error::AlreadyDrafted),
+            Command::Draft { .. } | Command::Import { .. } => Err(Error::AlreadyDrafted),
             Command::Report(report) => Ok(self.report(&template, report)),
+            Command::Observe(seen) => Ok(self.observe(draft, seen)),
+            Command::FailRemoval(_) => Ok(vec![]),
             Command::Remove => Ok(vec![Event::Removed { template }]),
             _ if self.standing.state == State::Removed => Err(Error::Removed),
             Command::Revise(revision) => self.revise(draft, revision),
@@ -243,7 +267,7 @@ impl Aggregate for Template {
                 Ok(vec![])
             }
             Command::Accept { .. } => Err(Error::NotRequested),
-            Command::FailSubmission { reason } => self.fail(template, reason),
+            Command::FailSubmission(denial) => self.fail(template, denial),
             Command::MarkWorkApproved(approved) if approved == self.work_approved => Ok(vec![]),
             Command::MarkWorkApproved(approved) => {
                 Ok(vec![Event::WorkApprovalSet { template, approved }])
@@ -259,6 +283,8 @@ impl Aggregate for Template {
             _ => {}
         }
         if let Some(standing) = event.standing() {
+            // What is told of it alive came after its end.
+            self.gone &= standing.state == State::Removed;
             self.standing = standing;
         }
         if let Some(draft) = &mut self.draft {
@@ -273,6 +299,10 @@ impl Aggregate for Template {
                 self.overridden.take_if(|(category, _)| *category != template.category);
             }
             Event::SubmissionRequested { .. } => self.changed = false,
+            Event::Imported { told, content } => {
+                self.draft = Some(Draft::of(&told.template, content));
+                self.changed = false;
+            }
             Event::Submitted { provider_id, .. } => self.provider_id = Some(provider_id.clone()),
             Event::SubmissionFailed { .. } => self.changed = true,
             Event::QualityChanged { to, .. } => self.quality = Some(to.clone()),
@@ -280,7 +310,9 @@ impl Aggregate for Template {
             Event::CategoryOverridden { template, reason } => {
                 self.overridden = Some((template.category, reason.clone()));
             }
-            Event::Removed { .. } => self.withdrawn = true,
+            Event::Deleted { .. } => self.gone = true,
+            Event::Removed { .. } => (self.withdrawn, self.undone) = (true, false),
+            Event::RemovalFailed { .. } => self.undone = true,
             _ => {}
         }
     }
@@ -302,6 +334,10 @@ fn fitting(draft: &Draft) -> Result<Content, Error> {
 }
 
 impl Template {
+    fn evolve_all(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.evolve(event));
+    }
+
     fn revise(&self, draft: &Draft, revision: Revision) -> Result<Vec<Event>, Error> {
         let revised = draft.revised(revision);
         if revised == *draft {
@@ -334,16 +370,6 @@ impl Template {
             return Err(Error::NeedsOverride(draft.category.as_str()));
         }
         Ok(vec![Event::SubmissionRequested { template: draft.identity() }])
-    }
-
-    fn fail(&self, template: Identity, reason: String) -> Result<Vec<Event>, Error> {
-        let before = self.before.ok_or(Error::NotRequested)?;
-        let state = match self.standing.state {
-            State::Pending => before,
-            // Meta knows it after all.
-            state => state,
-        };
-        Ok(vec![Event::SubmissionFailed { template, reason, state }])
     }
 
     fn override_category(&self, template: Identity, reason: String) -> Result<Vec<Event>, Error> {

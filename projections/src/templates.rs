@@ -111,6 +111,9 @@ impl ReadModel for Templates {
             (None, Event::Drafted { template, content, duplicate_of }) => {
                 drafted(key, template, content, *duplicate_of, recorded)
             }
+            (None, Event::Imported { told, content }) => {
+                drafted(key, &told.template, content, None, recorded)
+            }
             (row, _) => row?,
         };
         row.version = recorded.stored.sequence;
@@ -177,6 +180,10 @@ impl Row {
                 self.content = content.clone();
                 self.changed = true;
             }
+            Event::Imported { content, .. } => {
+                self.content = content.clone();
+                self.changed = false;
+            }
             Event::SubmissionRequested { .. } => {
                 self.changed = false;
                 self.submitted_at = Some(recorded.stored.recorded_at);
@@ -208,7 +215,8 @@ impl Row {
             | Event::Paused { .. }
             | Event::Disabled { .. }
             | Event::Deleted { .. }
-            | Event::Removed { .. } => {}
+            | Event::Removed { .. }
+            | Event::RemovalFailed { .. } => {}
         }
     }
 }

@@ -109,7 +109,7 @@ impl<C> Rule<C> {
         Rule { act, kind: None, to: None, about: None, left: None, trouble }
     }
 
-    /// Only this type of message, or this provider of a payout.
+    /// Only this type of message, this provider of a payout, or this verb about a template: `post`.
     #[must_use]
     pub fn kind(mut self, kind: &str) -> Self {
         self.kind = Some(kind.to_owned());

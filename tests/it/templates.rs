@@ -1,5 +1,7 @@
 //! Message templates: written, checked, submitted, and what becomes of them with Meta.
 
+mod submission;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use simulators::whatsapp;

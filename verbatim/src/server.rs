@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use api::{Application, State};
 use commands::gateways::http;
-use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
+use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
+use commands::policies::send_messages::{SendMessages, Sender};
 use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
+use commands::policies::submit_templates::{SubmitTemplates, Submitter};
 use commands::{Commands, effects, policies};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
@@ -65,14 +67,13 @@ impl Server {
         let store = Store::open(&database, master, clock).await?;
         projections::live::prepare(&database).await?;
         let commands = Commands::new(store.clone());
-        let sender = Sender::new(
-            commands.clone(),
-            http::client()?,
-            GraphSettings {
-                base_url: settings.whatsapp_base_url.clone(),
-                version: settings.whatsapp_version.clone(),
-            },
-        );
+        let whatsapp = GraphSettings {
+            base_url: settings.whatsapp_base_url.clone(),
+            version: settings.whatsapp_version.clone(),
+        };
+        let graphs = Graphs::new(http::client()?, whatsapp.clone());
+        let sender = Sender::new(commands.clone(), http::client()?, whatsapp);
+        let submitter = Submitter::new(commands.clone(), graphs);
         let payer = Payer::new(
             commands.clone(),
             http::client()?,
@@ -92,9 +93,15 @@ impl Server {
             )),
             tokio::spawn(policies::run(store.clone(), SendMessages, stopped.clone())),
             tokio::spawn(policies::run(store.clone(), SubmitPayouts, stopped.clone())),
+            tokio::spawn(policies::run(
+                store.clone(),
+                SubmitTemplates::new(store.clone()),
+                stopped.clone(),
+            )),
             // Decisions may borrow across awaits in ways that keep them on one thread.
             actix_web::rt::spawn(effects::run(store.clone(), payer, stopped.clone())),
-            actix_web::rt::spawn(effects::run(store.clone(), sender, stopped)),
+            actix_web::rt::spawn(effects::run(store.clone(), sender, stopped.clone())),
+            actix_web::rt::spawn(effects::run(store.clone(), submitter, stopped)),
         ];
         Ok(Server { commands, database, embedded, stop, workers })
     }

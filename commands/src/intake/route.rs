@@ -18,6 +18,8 @@ const TRUSTED: Duration = Duration::from_secs(5);
 pub struct Route {
     pub channel: Uuid,
     pub tenant: Uuid,
+    /// The WhatsApp Business account.
+    pub account: String,
     /// The provider's id of the channel's line.
     pub line: String,
     pub when_closed: WhenClosed,
@@ -73,6 +75,7 @@ impl Routes {
         Ok(app_secret.zip(verify_token).map(|((_, app_secret), (_, verify_token))| Route {
             channel,
             tenant,
+            account: connected.account,
             line: connected.line,
             when_closed: connected.when_closed,
             app_secret,

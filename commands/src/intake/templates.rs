@@ -3,7 +3,7 @@
 
 use chrono::DateTime;
 use domain::template::{self, Category, Command, Draft, Report, Said};
-use event_store::Store;
+use event_store::{Claim, Store};
 use uuid::Uuid;
 
 use super::Intake;
@@ -31,6 +31,31 @@ pub fn name_claim(
 /// The value under which Meta's id of a template is claimed.
 pub fn provider_claim(store: &Store, tenant: Uuid, provider_id: &str) -> Vec<u8> {
     store.lookup(tenant, &[PROVIDER_ID.as_bytes(), provider_id.as_bytes()]).to_vec()
+}
+
+/// The template that has Meta's id, where one is known to have it.
+pub async fn known_as(
+    store: &Store,
+    tenant: Uuid,
+    provider_id: &str,
+) -> Result<Option<Uuid>, Error> {
+    let claim = provider_claim(store, tenant, provider_id);
+    let claims = store.claims(tenant, &[(PROVIDER_ID, claim)]).await?;
+    let owner = |claim: &Claim| claim.owner.parse().map_err(|_| Refusal::NotFound.into());
+    claims.first().map(owner).transpose()
+}
+
+/// Makes Meta's id known as this template's. One that has another owner stays with it.
+pub async fn claim_provider_id(
+    work: &mut Work<'_>,
+    id: Uuid,
+    provider_id: &str,
+) -> Result<(), Error> {
+    let (store, tenant) = (work.commands().store().clone(), work.meta().tenant);
+    if known_as(&store, tenant, provider_id).await?.is_none() {
+        work.claim(PROVIDER_ID, provider_claim(&store, tenant, provider_id), id.to_string());
+    }
+    Ok(())
 }
 
 /// Claims a new template's name, which is free where it has no owner or only one that was removed.

@@ -3,8 +3,6 @@
 
 mod content;
 
-use std::time::Duration;
-
 use chrono::Utc;
 use domain::contact::Contact;
 use domain::conversation::{Command, Conversation, Event, Outgoing, Receipt, Standing};
@@ -14,18 +12,15 @@ use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Policy;
+use super::{Policy, TRIES, decode, put_off};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
-use crate::gateways::whatsapp::graph::{self, Graph, Recipient, Retry, SendError};
+pub use crate::gateways::whatsapp::graph::GraphSettings;
+use crate::gateways::whatsapp::graph::{self, Graphs, Recipient, SendError};
 use crate::intake::{Route, Routes, message_claim, message_owner};
 use crate::{Commands, Error, Meta, Refusal, Work};
 
 pub const KIND: &str = "whatsapp.send";
 const NAME: &str = "send_messages";
-/// A message that the provider could not take for so many tries is a person's affair.
-const TRIES: i32 = 8;
-/// How long a line rests when its limit was reached and the provider said no time.
-const REST: Duration = Duration::from_secs(10);
 
 /// Asks for the sending of what is queued.
 pub struct SendMessages;
@@ -72,39 +67,17 @@ impl Policy for SendMessages {
     }
 }
 
-fn decode(stored: &Recorded) -> Result<Event, Error> {
-    let unreadable = |error: serde_json::Error| Error::Undecodable {
-        position: stored.position,
-        reason: error.to_string(),
-    };
-    serde_json::from_str(&stored.payload).map_err(unreadable)
-}
-
-/// Where the Graph API is, and in which version.
-#[derive(Clone, Debug)]
-pub struct GraphSettings {
-    pub base_url: String,
-    pub version: String,
-}
-
 /// Carries messages to WhatsApp.
 pub struct Sender {
     commands: Commands,
     routes: Routes,
-    client: reqwest::Client,
-    settings: GraphSettings,
+    graphs: Graphs,
 }
 
 impl Sender {
     pub fn new(commands: Commands, client: reqwest::Client, settings: GraphSettings) -> Self {
         let routes = Routes::new(commands.clone());
-        Sender { commands, routes, client, settings }
-    }
-
-    fn graph(&self, route: &Route) -> Option<Graph> {
-        let token = String::from_utf8(route.access_token.clone()?).ok()?;
-        let GraphSettings { base_url, version } = &self.settings;
-        Graph::new(self.client.clone(), base_url, version, token).ok()
+        Sender { commands, routes, graphs: Graphs::new(client, settings) }
     }
 
     /// The message as it was queued, opened.
@@ -198,23 +171,17 @@ impl Sender {
         message: &Outgoing,
         refusal: &graph::Refusal,
     ) -> Result<Outcome, Error> {
-        let reason = format!("{} {:?}", refusal.code, refusal.reason);
-        let again = effect.attempts < TRIES;
-        match refusal.retry {
-            Retry::After(pause) if again => Ok(Outcome::Retry { after: Some(pause), reason }),
-            Retry::LaterForPair if again => Ok(Outcome::Retry { after: Some(REST), reason }),
-            Retry::LaterForLine if again => Ok(Outcome::LineRests { after: REST, reason }),
-            _ => {
-                let error = DeliveryError {
-                    code: refusal.code,
-                    title: Some(refusal.message.clone()),
-                    details: refusal.details.clone(),
-                    ..DeliveryError::default()
-                };
-                self.fail(effect, message, error).await?;
-                Ok(Outcome::Dead { reason })
-            }
+        if let Some(later) = put_off(effect, refusal) {
+            return Ok(later);
         }
+        let error = DeliveryError {
+            code: refusal.code,
+            title: Some(refusal.message.clone()),
+            details: refusal.details.clone(),
+            ..DeliveryError::default()
+        };
+        self.fail(effect, message, error).await?;
+        Ok(Outcome::Dead { reason: refusal.word() })
     }
 
     async fn fail(
@@ -269,7 +236,7 @@ impl Executor for Sender {
         let Some(route) = self.routes.find(message.channel).await? else {
             return self.unfit(effect, &message, "the channel is gone").await;
         };
-        let Some(graph) = self.graph(&route) else {
+        let Some(graph) = self.graphs.with(route.access_token.as_deref()) else {
             return self.unfit(effect, &message, "the channel has no access token").await;
         };
         let Some(to) = self.recipient(effect, message.contact).await? else {

@@ -235,6 +235,34 @@ pub struct Named {
     pub example: String,
 }
 
+impl Component {
+    pub(super) fn without_examples(&self) -> Component {
+        let mut component = self.clone();
+        match &mut component {
+            Component::Header(part) => part.example = Example::default(),
+            Component::Body(part) => part.example = Example::default(),
+            Component::Buttons(part) => part.buttons.iter_mut().for_each(Button::forget_example),
+            Component::Carousel(part) => {
+                for card in &mut part.cards {
+                    card.components = card.components.iter().map(Self::without_examples).collect();
+                }
+            }
+            Component::Footer(_) | Component::LimitedTimeOffer(_) => {}
+        }
+        component
+    }
+}
+
+impl Button {
+    fn forget_example(&mut self) {
+        match self {
+            Button::Url(link) => link.example.clear(),
+            Button::CopyCode(code) => code.example.clear(),
+            _ => {}
+        }
+    }
+}
+
 impl Example {
     pub fn is_empty(&self) -> bool {
         *self == Example::default()

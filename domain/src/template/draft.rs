@@ -115,6 +115,17 @@ pub struct Content {
     pub message_send_ttl_seconds: Option<i32>,
 }
 
+impl Content {
+    /// Whether two say the same to a customer. Examples are for reviewers, and come back from Meta
+    /// as something else.
+    pub fn agrees(&self, other: &Content) -> bool {
+        let plain = |content: &Content| -> Vec<Component> {
+            content.components.iter().map(Component::without_examples).collect()
+        };
+        self.parameter_format == other.parameter_format && plain(self) == plain(other)
+    }
+}
+
 impl Draft {
     /// The language as WhatsApp's list writes it; webhooks also write `en-US`.
     pub fn language(told: &str) -> String {

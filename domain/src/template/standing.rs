@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Event, Identity, State, Told};
+use super::{Denial, Event, Identity, State, Told};
 
 /// Where a template stands, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,8 +25,10 @@ impl Event {
             | Event::SubmissionFailed { template, .. }
             | Event::WorkApprovalSet { template, .. }
             | Event::CategoryOverridden { template, .. }
-            | Event::Removed { template } => template,
-            Event::Pending { told }
+            | Event::Removed { template }
+            | Event::RemovalFailed { template, .. } => template,
+            Event::Imported { told, .. }
+            | Event::Pending { told }
             | Event::Approved { told }
             | Event::Reinstated { told }
             | Event::Rejected { told, .. }
@@ -43,7 +45,8 @@ impl Event {
     /// What Meta told, where it is Meta's event.
     pub fn told(&self) -> Option<&Told> {
         match self {
-            Event::Pending { told }
+            Event::Imported { told, .. }
+            | Event::Pending { told }
             | Event::Approved { told }
             | Event::Reinstated { told }
             | Event::Rejected { told, .. }
@@ -64,9 +67,8 @@ impl Event {
         Some(match self {
             Event::Drafted { .. } => plain(State::Draft),
             Event::SubmissionRequested { .. } | Event::Pending { .. } => plain(State::Pending),
-            Event::SubmissionFailed { reason, state, .. } => {
-                Standing { state: *state, reason: Some(reason.clone()), detail: None }
-            }
+            Event::SubmissionFailed { denial, state, .. } => denied(denial, *state),
+            Event::RemovalFailed { denial, .. } => denied(denial, State::Removed),
             Event::Approved { .. } | Event::Reinstated { .. } => plain(State::Approved),
             Event::Rejected { reason, explanation, recommendation, .. } => {
                 let told = [explanation.as_deref(), recommendation.as_deref()];
@@ -86,4 +88,8 @@ impl Event {
             _ => return None,
         })
     }
+}
+
+fn denied(denial: &Denial, state: State) -> Standing {
+    Standing { state, reason: Some(denial.reason.clone()), detail: denial.detail.clone() }
 }

@@ -68,13 +68,17 @@ impl State {
                 seen.about = field("biz_opaque_callback_data");
             }
             Route::Upload(_) | Route::Attachment => seen.act = Act::Media,
-            Route::Templates(_) => seen.act = Act::Template,
+            Route::Templates(_) => {
+                seen.act = Act::Template;
+                seen.kind = call.method.as_str().to_lowercase();
+            }
             Route::Object(id) => {
                 let books = lock(&self.books);
                 if books.files.get(id).is_some() {
                     seen.act = Act::Media;
                 } else if books.shelf.get(id).is_some() {
                     seen.act = Act::Template;
+                    seen.kind = call.method.as_str().to_lowercase();
                 }
                 id.clone_into(&mut seen.about);
             }

@@ -6,6 +6,7 @@ mod interactive;
 mod media;
 mod outgoing;
 mod reason;
+mod settings;
 mod templates;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use interactive::{Action, Button, Flow, Header, Interactive, Row, Section};
 pub use media::{LONGEST_MEDIA, MediaInfo};
 pub use outgoing::{Outgoing, Recipient, Sendable, Source};
 pub use reason::{About, Reason, Retry};
+pub use settings::{GraphSettings, Graphs};
 pub use templates::{Created, Listed, Page};
 
 /// How long a call may take, all together, unless it carries a file. A lease on the work behind it

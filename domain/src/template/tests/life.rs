@@ -6,21 +6,21 @@ use proptest::prelude::*;
 use super::*;
 use crate::aggregate::{Actor, decide_after};
 
-fn at(seconds: i64) -> DateTime<Utc> {
+pub(super) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }
 
-fn utility() -> Draft {
+pub(super) fn utility() -> Draft {
     let components = components(json!([{"type": "body", "text": "Your order is ready."}]));
     Draft { category: Category::Utility, components, ..draft() }
 }
 
-fn context() -> Context {
+pub(super) fn context() -> Context {
     Context { tenant: Uuid::from_u128(1), actor: Actor::System, now: at(0) }
 }
 
 /// The template after these commands; refusals change nothing.
-fn after(commands: Vec<Command>) -> (Template, Vec<Event>) {
+pub(super) fn after(commands: Vec<Command>) -> (Template, Vec<Event>) {
     let (mut template, mut events) = (Template::default(), vec![]);
     for command in commands {
         for event in template.decide(command, &context()).unwrap_or_default() {
@@ -31,17 +31,21 @@ fn after(commands: Vec<Command>) -> (Template, Vec<Event>) {
     (template, events)
 }
 
-fn drafting(draft: Draft) -> Command {
+pub(super) fn drafting(draft: Draft) -> Command {
     Command::Draft { draft, duplicate_of: None }
 }
 
-fn telling(seconds: i64, said: Said) -> Command {
+pub(super) fn telling(seconds: i64, said: Said) -> Command {
     Command::Report(Report {
         at: at(seconds),
         provider_id: Some("594".into()),
         category: None,
         said,
     })
+}
+
+pub(super) fn denial(reason: &str) -> Denial {
+    Denial { reason: reason.into(), code: None, detail: None }
 }
 
 fn rejected() -> Said {
@@ -116,10 +120,10 @@ fn a_template_under_review_waits_and_a_rejected_one_is_mended() {
 
 #[test]
 fn a_submission_that_fails_leaves_the_template_as_it_was() {
-    let fail = || Command::FailSubmission { reason: "no permission".into() };
+    let fail = || Command::FailSubmission(denial("permission_denied"));
     let (template, _) = after(vec![drafting(utility()), Command::RequestSubmission, fail()]);
     assert_eq!((template.standing.state, template.changed), (State::Draft, true));
-    assert_eq!(template.standing.reason.as_deref(), Some("no permission"));
+    assert_eq!(template.standing.reason.as_deref(), Some("permission_denied"));
     assert_eq!(template.decide(fail(), &context()), Err(Error::NotRequested));
 }
 

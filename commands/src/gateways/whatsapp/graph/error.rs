@@ -69,6 +69,11 @@ pub(super) fn refused(status: u16, body: &Value) -> SendError {
 }
 
 impl Refusal {
+    /// Code and reason, without Meta's texts.
+    pub fn word(&self) -> String {
+        format!("{} {}", self.code, self.reason.word())
+    }
+
     /// Of an answer without the Graph API's error object: a proxy's, or a media server's.
     fn without_words(status: u16) -> Refusal {
         let reason = match status {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// Why Meta refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+use serde::Serialize;
+
+/// Why Meta refused. Events keep the name of a reason as a word, so a name is for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     // The customer.
@@ -173,14 +175,23 @@ const CODES: [(i64, Reason); 67] = {
     ]
 };
 
+/// What Meta calls a template that it hasn't got. Only deleting one meets it.
+const NO_SUCH_TEMPLATE: i64 = 2_593_002;
+
 impl Reason {
+    /// The reason as a word: `template_exists`.
+    pub fn word(self) -> String {
+        let word = serde_json::to_value(self).ok();
+        word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// The reason behind a code, also one that a webhook brings.
     pub fn of(code: i64, subcode: Option<i64>) -> Reason {
         let known =
             |code| CODES.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason);
         match (code, subcode) {
             // No such object, or not for this token.
-            (100, Some(33)) => Reason::NotFound,
+            (100, Some(33 | NO_SUCH_TEMPLATE)) => Reason::NotFound,
             (_, Some(subcode @ 2_388_000..2_389_000)) => {
                 known(subcode).or_else(|| known(code)).unwrap_or(Reason::Unrecognised)
             }
@@ -308,6 +319,12 @@ mod tests {
             assert_eq!(fate(code), (About::Provider, Retry::SOON));
         }
         assert_eq!(fate(424_242), (About::Provider, Retry::Never));
+    }
+
+    #[test]
+    fn a_reason_has_a_word_for_good() {
+        assert_eq!(Reason::TemplateExists.word(), "template_exists");
+        assert_eq!(Reason::of(100, Some(2_593_002)).word(), "not_found");
     }
 
     #[test]

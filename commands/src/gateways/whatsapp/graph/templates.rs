@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::{Graph, SendError};
 
 const FIELDS: &str = "id,name,language,status,category,previous_category,parameter_format,\
-                      components,quality_score,rejected_reason";
+                      components,quality_score,rejected_reason,message_send_ttl_seconds";
+/// How many templates whose name holds a name are looked through for that one.
+const NAMESAKES: u32 = 200;
 
 /// What Meta made of a new template; words as it says them, like `PENDING` and `UTILITY`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -41,6 +43,7 @@ pub struct Listed {
     #[serde(default, rename = "quality_score", deserialize_with = "score")]
     pub quality: Option<String>,
     pub rejected_reason: Option<String>,
+    pub message_send_ttl_seconds: Option<i32>,
 }
 
 #[derive(Deserialize)]
@@ -90,11 +93,40 @@ impl Graph {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page, SendError> {
+        self.list(account, limit, after.map(|after| ("after", after))).await
+    }
+
+    /// The template of exactly this name and language, if the account has it.
+    pub async fn template_named(
+        &self,
+        account: &str,
+        name: &str,
+        language: &str,
+    ) -> Result<Option<Listed>, SendError> {
+        // Meta finds names that hold this one, too.
+        let page = self.list(account, NAMESAKES, [("name", name), ("language", language)]).await?;
+        let is = |listed: &Listed| listed.name == name && listed.language == language;
+        Ok(page.templates.into_iter().find(is))
+    }
+
+    /// The template of this id; refused as `NotFound` where Meta hasn't got it.
+    pub async fn template(&self, id: &str) -> Result<Listed, SendError> {
+        let mut url = self.address(&[id]);
+        url.query_pairs_mut().append_pair("fields", FIELDS);
+        self.answer(self.asking(Method::GET, url)).await
+    }
+
+    async fn list<'a>(
+        &self,
+        account: &str,
+        limit: u32,
+        filter: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Page, SendError> {
         let mut url = self.address(&[account, "message_templates"]);
         url.query_pairs_mut()
             .append_pair("fields", FIELDS)
             .append_pair("limit", &limit.to_string())
-            .extend_pairs(after.map(|after| ("after", after)));
+            .extend_pairs(filter);
         let listing: Listing = self.answer(self.asking(Method::GET, url)).await?;
         // The last page has a cursor too, but no next.
         let next = listing.paging.next.and(listing.paging.cursors.after);
