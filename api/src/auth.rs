@@ -39,6 +39,10 @@ pub(crate) struct Writer(pub(crate) Member);
 #[derive(Clone, Debug)]
 pub(crate) struct AuditReader(pub(crate) Member);
 
+/// Who may say how the organisation is set up: owner, admin.
+#[derive(Clone, Debug)]
+pub(crate) struct Administrator(pub(crate) Writer);
+
 impl Member {
     pub(crate) fn tenant(&self) -> Uuid {
         self.principal.tenant
@@ -117,14 +121,24 @@ impl FromRequest for Member {
     }
 }
 
+/// The caller, if of one of these roles.
+fn among<T: 'static>(
+    request: &HttpRequest,
+    roles: &'static [Role],
+    to: &'static str,
+    caller: fn(Member) -> T,
+) -> Extracted<T> {
+    let member = Member::of(request.clone());
+    Box::pin(async move { Ok(caller(member.await?.permitted(roles, to)?)) })
+}
+
 impl FromRequest for Writer {
     type Error = Problem;
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         const ROLES: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor, Role::Agent];
-        let member = Member::of(request.clone());
-        Box::pin(async move { Ok(Writer(member.await?.permitted(ROLES, "change anything")?)) })
+        among(request, ROLES, "change anything", Writer)
     }
 }
 
@@ -134,7 +148,16 @@ impl FromRequest for AuditReader {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         const ROLES: &[Role] = &[Role::Owner, Role::Admin, Role::Auditor];
-        let member = Member::of(request.clone());
-        Box::pin(async move { Ok(AuditReader(member.await?.permitted(ROLES, "read the audit")?)) })
+        among(request, ROLES, "read the audit", AuditReader)
+    }
+}
+
+impl FromRequest for Administrator {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        const ROLES: &[Role] = &[Role::Owner, Role::Admin];
+        among(request, ROLES, "set up the organisation", |member| Administrator(Writer(member)))
     }
 }

@@ -2,6 +2,8 @@
 
 mod analytics;
 mod audit;
+mod channels;
+mod channels_read;
 mod contacts;
 mod contacts_read;
 mod conversations;
@@ -23,6 +25,7 @@ use actix_web::web::ServiceConfig;
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(analytics::routes)
         .configure(audit::routes)
+        .configure(channels::routes)
         .configure(contacts::routes)
         .configure(conversations::routes)
         .configure(conversations_read::routes)

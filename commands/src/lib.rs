@@ -1,6 +1,7 @@
 //! Takes decisions and records them: the only crate that changes anything.
 
 pub mod access;
+pub mod channels;
 pub mod effects;
 pub mod error;
 pub mod gateways;

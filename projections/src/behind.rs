@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use event_store::log;
+use event_store::tenant::within;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -35,13 +36,14 @@ pub async fn events<M: ReadModel>(
 ) -> Result<Vec<Recorded>, Error> {
     let first = last_before(pool, Some(place.from)).await?.unwrap_or_default();
     let until = last_before(pool, Some(place.to)).await?.unwrap_or_default().min(place.until);
-    let query = format!(
-        "select {} from events where tenant_id = $1 and position > $2 and position <= $3
+    let columns = log::COLUMNS;
+    let query = within(&format!(
+        "select {columns} from events where tenant_id = t.id and position > $2 and position <= $3
             and ($4::text is null or actor = $4)
             and ($5::text[] is null or event_type = any($5))
-          order by position limit $6",
-        log::COLUMNS
-    );
+          order by position limit $6"
+    ));
+    let query = format!("{query} order by position");
     let (mut found, mut position) = (vec![], after.max(first));
     while found.len() < limit {
         let page: Vec<log::Recorded> = sqlx::query_as(&query)

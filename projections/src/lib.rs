@@ -6,6 +6,7 @@ mod alone;
 pub mod as_of;
 pub mod audit;
 pub mod behind;
+pub mod channels;
 pub mod contacts;
 pub mod conversation_facts;
 pub mod conversation_messages;
@@ -39,6 +40,7 @@ pub use recorded::Recorded;
 pub const MODELS: &[&dyn Model] = &[
     &agent_activity::AgentActivity,
     &audit::Audit,
+    &channels::Channels,
     &contacts::Contacts,
     &conversation_facts::ConversationFacts,
     &conversation_messages::ConversationMessages,

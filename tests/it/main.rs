@@ -4,6 +4,7 @@
 
 mod analytics;
 mod audit;
+mod channels;
 mod contacts;
 mod contract;
 mod conversations;

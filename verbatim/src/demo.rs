@@ -24,6 +24,7 @@ use crate::settings::Settings;
 pub(crate) struct Demo {
     base_url: String,
     organization_id: Uuid,
+    /// Nil until the line is connected.
     channel_id: Uuid,
     app_secret: String,
     verify_token: String,
@@ -55,7 +56,7 @@ impl Demo {
         Demo {
             base_url: base_url.to_owned(),
             organization_id: Uuid::now_v7(),
-            channel_id: Uuid::now_v7(),
+            channel_id: Uuid::nil(),
             app_secret: random_hex(),
             verify_token: random_hex(),
             account_id: "109785432100001".into(),

@@ -1,23 +1,31 @@
 //! The one table from refusals and failures to status and code.
 
+mod channels;
 mod payouts;
 mod templates;
 mod tickets;
 
 use actix_web::http::StatusCode;
 use commands::{Error, Refusal};
-use domain::{api_key, channel, contact, conversation, organization, user};
+use domain::{api_key, contact, conversation, organization, user};
 
 use super::Problem;
 
 /// Another request with the same idempotency key is being answered, or was faster.
 pub(crate) const KEY_USED: &str = "idempotency.in_flight";
 
+/// Status, code, and the field that all of it is about.
+type Told = (StatusCode, &'static str, Option<&'static str>);
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let (status, code) = classify(&refusal);
         let problem = Problem::new(status, code, refusal.to_string());
         match refusal {
+            Refusal::Channel(error) => match channels::told(&error) {
+                (.., Some(field)) => problem.about(field),
+                _ => problem,
+            },
             Refusal::Contact(contact::Error::InvalidTag | contact::Error::TooManyTags) => {
                 problem.about("tags")
             }
@@ -46,11 +54,10 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
     let (status, code) = match refusal {
         Refusal::ApiKey(api_key::Error::AlreadyIssued) => (CONFLICT, "api_key.already_issued"),
         Refusal::ApiKey(api_key::Error::NotIssued) => (MISSING, "api_key.not_found"),
-        Refusal::Channel(error) => match error {
-            channel::Error::AlreadyConnected => (CONFLICT, "channel.already_connected"),
-            channel::Error::NotConnected => (MISSING, "channel.not_found"),
-            channel::Error::InvalidName => (INVALID, "channel.invalid_name"),
-        },
+        Refusal::Channel(error) => {
+            let (status, code, _) = channels::told(error);
+            (status, code)
+        }
         Refusal::Contact(error) => match error {
             contact::Error::AlreadyRegistered => (CONFLICT, "contact.already_registered"),
             contact::Error::NotRegistered => (MISSING, "contact.not_found"),
@@ -151,7 +158,7 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::{payout, template, ticket};
+    use domain::{channel, payout, template, ticket};
     use uuid::Uuid;
 
     use super::*;
@@ -195,7 +202,12 @@ mod tests {
             api_key::Error::NotIssued.into(),
             channel::Error::AlreadyConnected.into(),
             channel::Error::NotConnected.into(),
+            channel::Error::Disconnected.into(),
+            channel::Error::OtherProvider { provider: channel::Provider::Pawapay }.into(),
             channel::Error::InvalidName.into(),
+            channel::Error::InvalidAccount.into(),
+            channel::Error::InvalidLine.into(),
+            channel::Error::InvalidDisplayNumber.into(),
             contact::Error::AlreadyRegistered.into(),
             contact::Error::NotRegistered.into(),
             contact::Error::Merged { into: Uuid::nil() }.into(),

@@ -7,6 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use commands::gateways::whatsapp::webhook::Party;
 use commands::{Error, Work, effects, intake};
+use domain::channel::{self, Channel};
 use domain::conversation::{self, Conversation};
 use serde::Deserialize;
 use serde_json::json;
@@ -69,7 +70,8 @@ async fn start(writer: Writer, state: Data<State>, request: Request) -> Answered
         let draft = new.check()?;
         let route = state.routes.find(channel_id).await?;
         let route = route.filter(|route| route.tenant == meta.tenant).ok_or_else(|| {
-            Problem::field("channel_id", "channel.not_found", "give the id of a channel of yours")
+            let detail = "give the id of a channel of yours that is a line and connected";
+            Problem::field("channel_id", "channel.not_found", detail)
         })?;
         let party = party(&state, meta.tenant, to).await?;
         let message = Uuid::now_v7();
@@ -129,7 +131,10 @@ async fn queue(
     draft: &draft::Checked,
 ) -> Result<(), Error> {
     let between = work.get::<Conversation>(conversation).await?.between;
-    let (_, contact) = between.ok_or_else(Conversation::absent)?;
+    let (channel, contact) = between.ok_or_else(Conversation::absent)?;
+    if work.get::<Channel>(channel).await?.disconnected {
+        return Err(channel::Error::Disconnected.into());
+    }
     let send = conversation::Command::Send(draft.to(message, contact));
     work.execute::<Conversation>(conversation, send).await.map(|_| ())
 }

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::Aggregate;
-use domain::channel::{Channel, Event, WhenClosed};
+use domain::channel::{Channel, Connected, WhenClosed};
 use event_store::log;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::{Commands, Error};
 
-/// How long a route is trusted before it is looked up again.
+/// How long a channel is trusted to be as it was before it is looked up again.
 const TRUSTED: Duration = Duration::from_secs(5);
 
+/// A line that is connected.
 #[derive(Clone)]
 pub struct Route {
     pub channel: Uuid,
@@ -30,57 +31,90 @@ pub struct Route {
 
 type Found = Option<Arc<Route>>;
 
+/// A channel as it was at a version, and the way to it.
+#[derive(Clone)]
+struct Known {
+    tenant: Uuid,
+    channel: Channel,
+    version: i64,
+    route: Found,
+    trusted_until: Instant,
+}
+
 /// Finds routes, remembering them for a moment.
 #[derive(Clone)]
 pub struct Routes {
     commands: Commands,
-    found: Arc<Cache<Uuid, (Found, Instant)>>,
+    known: Arc<Cache<Uuid, Arc<Known>>>,
 }
 
 impl Routes {
     pub fn new(commands: Commands) -> Self {
-        Routes { commands, found: Arc::new(Cache::new(10_000)) }
+        Routes { commands, known: Arc::new(Cache::new(10_000)) }
     }
 
-    /// The route of a connected channel.
+    /// The route of a channel, if it is a line and connected.
     pub async fn find(&self, channel: Uuid) -> Result<Found, Error> {
-        if let Some((route, since)) = self.found.get(&channel)
-            && since.elapsed() < TRUSTED
+        let known = self.known.get(&channel);
+        if let Some(known) = &known
+            && known.trusted_until > Instant::now()
         {
-            return Ok(route);
+            return Ok(known.route.clone());
         }
-        let route = self.look_up(channel).await?.map(Arc::new);
-        self.found.insert(channel, (route.clone(), Instant::now()));
+        let Some(known) = self.look_up(channel, known.as_deref()).await? else { return Ok(None) };
+        let route = known.route.clone();
+        self.known.insert(channel, Arc::new(known));
         Ok(route)
     }
 
-    async fn look_up(&self, channel: Uuid) -> Result<Option<Route>, Error> {
-        let store = self.commands.store();
-        // What is connected is told by the first event; after it come only notices, any number.
-        let (kind, id, failed) = (Channel::TYPE, channel.to_string(), event_store::Error::from);
-        let tenant = log::tenant_of(store.pool(), kind, &id).await.map_err(failed)?;
-        let Some(tenant) = tenant else { return Ok(None) };
-        let first = log::first_of(store.pool(), tenant, kind, &id).await.map_err(failed)?;
-        let Some(first) = first else { return Ok(None) };
-        let Event::Connected(connected) = self.commands.decode::<Channel>(&first, false).await?
-        else {
-            return Ok(None);
+    /// The channel was changed: what is known of it is no longer trusted.
+    pub fn changed(&self, channel: Uuid) {
+        if let Some(known) = self.known.get(&channel) {
+            let trusted_until = Instant::now();
+            self.known.insert(channel, Arc::new(Known { trusted_until, ..(*known).clone() }));
+        }
+    }
+
+    /// Reads on from what is known: notices, any number, come after what was connected.
+    async fn look_up(&self, channel: Uuid, known: Option<&Known>) -> Result<Option<Known>, Error> {
+        let trusted_until = Instant::now() + TRUSTED;
+        let (tenant, state, version) = match known {
+            Some(known) => (known.tenant, known.channel.clone(), known.version),
+            None => {
+                let id = channel.to_string();
+                let tenant = log::tenant_of(self.commands.store().pool(), Channel::TYPE, &id)
+                    .await
+                    .map_err(event_store::Error::from)?;
+                let Some(tenant) = tenant else { return Ok(None) };
+                (tenant, Channel::default(), 0)
+            }
         };
-        let app_secret = store.secret(connected.app_secret.id).await?;
-        let verify_token = store.secret(connected.verify_token.id).await?;
-        let access_token = match &connected.access_token {
+        let (state, version) = self.commands.fold(tenant, channel, state, version).await?;
+        let route = match &state.connected {
+            Some(line) if !state.disconnected => self.route(tenant, channel, line).await?,
+            _ => None,
+        };
+        Ok(Some(Known { tenant, channel: state, version, route, trusted_until }))
+    }
+
+    async fn route(&self, tenant: Uuid, channel: Uuid, line: &Connected) -> Result<Found, Error> {
+        let store = self.commands.store();
+        let app_secret = store.secret(line.app_secret.id).await?;
+        let verify_token = store.secret(line.verify_token.id).await?;
+        let access_token = match &line.access_token {
             Some(token) => store.secret(token.id).await?.map(|(_, token)| token),
             None => None,
         };
-        Ok(app_secret.zip(verify_token).map(|((_, app_secret), (_, verify_token))| Route {
+        let route = |((_, app_secret), (_, verify_token))| Route {
             channel,
             tenant,
-            account: connected.account,
-            line: connected.line,
-            when_closed: connected.when_closed,
+            account: line.account.clone(),
+            line: line.line.clone(),
+            when_closed: line.when_closed,
             app_secret,
             verify_token,
             access_token,
-        }))
+        };
+        Ok(app_secret.zip(verify_token).map(route).map(Arc::new))
     }
 }

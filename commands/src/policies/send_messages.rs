@@ -234,7 +234,7 @@ impl Executor for Sender {
         }
         let Some(message) = self.queued(effect).await? else { return Ok(Outcome::Done) };
         let Some(route) = self.routes.find(message.channel).await? else {
-            return self.unfit(effect, &message, "the channel is gone").await;
+            return self.unfit(effect, &message, "the channel is disconnected").await;
         };
         let Some(graph) = self.graphs.with(route.access_token.as_deref()) else {
             return self.unfit(effect, &message, "the channel has no access token").await;

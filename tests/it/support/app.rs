@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use api::{Application, State};
 use commands::access;
-use commands::setup::{self, NewChannel};
-use commands::{Commands, Meta};
+use commands::{Commands, Meta, setup};
 use domain::Actor;
 use domain::aggregate::Role;
-use domain::channel::WhenClosed;
 use event_store::{Clock, Store, log};
 use projections::{MODELS, verify};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -109,27 +107,8 @@ impl App {
     }
 
     pub(crate) async fn organization(&self, name: &str) -> Organization {
-        self.organization_that(name, WhenClosed::Reopen).await
-    }
-
-    pub(crate) async fn organization_that(
-        &self,
-        name: &str,
-        when_closed: WhenClosed,
-    ) -> Organization {
         let commands = &self.commands;
         let id = setup::found_organization(commands, name).await.unwrap();
-        let channel = NewChannel {
-            name: "Shop".into(),
-            account: "1097".into(),
-            line: LINE.into(),
-            display_phone_number: Some("15550100200".into()),
-            app_secret: APP_SECRET.into(),
-            verify_token: VERIFY_TOKEN.into(),
-            access_token: Some(ACCESS_TOKEN.into()),
-            when_closed,
-        };
-        let channel = setup::connect_channel(commands, id, channel).await.unwrap();
         let mut keys = vec![];
         for role in [Role::Owner, Role::Agent, Role::Auditor] {
             let user = setup::register_user(commands, id, role.as_str(), role).await.unwrap();
@@ -137,7 +116,14 @@ impl App {
             keys.push((user, access::issue(commands, &meta, user, role, "test").await.unwrap()));
         }
         let [(_, owner), (agent_id, agent), (_, auditor)] = keys.try_into().unwrap();
+        let channel = self.connect(&owner, shop_line()).await;
         Organization { id, channel, agent_id, owner, agent, auditor }
+    }
+
+    /// Connects a channel; tells its id.
+    pub(crate) async fn connect(&self, owner: &str, channel: Value) -> Uuid {
+        let connected = self.post(owner, "/v1/channels", channel).await.expect(201);
+        connected.data()["id"].as_str().unwrap().parse().unwrap()
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
@@ -149,6 +135,10 @@ impl App {
         let position = since.header("log-position");
         let sign = if path.contains('?') { '&' } else { '?' };
         self.get(key, &format!("{path}{sign}min_position={position}")).await
+    }
+
+    pub(crate) async fn patch(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, key, path, Some(body), &[]).await
     }
 
     pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
@@ -226,6 +216,15 @@ impl App {
             assert_eq!(verdict.difference, None, "{}", model.name());
         }
     }
+}
+
+/// The line of every organisation, each in its own.
+pub(crate) fn shop_line() -> Value {
+    json!({
+        "provider": "whatsapp", "name": "Shop", "account_id": "1097", "phone_number_id": LINE,
+        "display_phone_number": "15550100200", "app_secret": APP_SECRET,
+        "verify_token": VERIFY_TOKEN, "access_token": ACCESS_TOKEN,
+    })
 }
 
 pub(crate) fn client() -> reqwest::Client {

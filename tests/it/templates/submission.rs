@@ -7,8 +7,6 @@ use commands::gateways::http;
 use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
 use commands::policies::submit_templates::{SubmitTemplates, Submitter};
 use commands::policies::{self, Policy};
-use commands::setup::{self, NewChannel};
-use domain::channel::WhenClosed;
 use event_store::subscription::Subscription;
 use simulators::graph::{Account, Graph, Rule, Settings, Template};
 use simulators::script::{Act, Outcome};
@@ -355,18 +353,12 @@ async fn a_removal_that_meta_denies_is_said_and_can_be_asked_for_again() {
 #[tokio::test]
 async fn without_a_token_a_submission_says_so() {
     let desk = Desk::open().await;
-    let channel = NewChannel {
-        name: "Tokenless".into(),
-        account: "1098".into(),
-        line: "1045".into(),
-        display_phone_number: None,
-        app_secret: APP_SECRET.into(),
-        verify_token: "made up".into(),
-        access_token: None,
-        when_closed: WhenClosed::Reopen,
-    };
-    let channel = setup::connect_channel(&desk.app.commands, desk.organization.id, channel).await;
-    let path = desk.draft(json!({"channel_id": channel.unwrap()})).await;
+    let tokenless = json!({
+        "provider": "whatsapp", "name": "Tokenless", "account_id": "1098", "phone_number_id": "1045",
+        "app_secret": APP_SECRET,
+    });
+    let channel = desk.app.connect(&desk.organization.owner, tokenless).await;
+    let path = desk.draft(json!({"channel_id": channel})).await;
     desk.submit(&path).await;
     desk.drive().await;
     let seen = desk.shown(&path).await;

@@ -1,10 +1,18 @@
 //! Whose conversation it is, on which line, and in which round.
 
-use domain::channel::WhenClosed;
 use serde_json::{Value, json};
 use simulators::whatsapp::{self, Line, Person};
 
-use crate::support::{ANA, App, line, text};
+use crate::support::{ANA, App, Organization, line, text};
+
+/// An organisation whose customers begin anew when they write into a closed conversation.
+async fn that_begins_anew(app: &App) -> Organization {
+    let organization = app.organization("Baraka").await;
+    let channel = format!("/v1/channels/{}", organization.channel);
+    let anew = json!({"when_closed": "new_conversation"});
+    app.patch(&organization.owner, &channel, anew).await.expect(200);
+    organization
+}
 
 #[tokio::test]
 async fn a_person_who_keeps_their_number_to_themselves_is_known_by_their_id() {
@@ -114,7 +122,7 @@ async fn a_closed_conversation_begins_a_new_round_when_the_customer_writes() {
 #[tokio::test]
 async fn a_channel_may_begin_another_conversation_instead() {
     let app = App::start().await;
-    let organization = app.organization_that("Baraka", WhenClosed::NewConversation).await;
+    let organization = that_begins_anew(&app).await;
     app.say(&organization, &ANA, "wamid.1", 0, "Hello").await;
     let first = app.conversation(&organization, &ANA).await;
     app.say(&organization, &ANA, "wamid.2", 1, "Anybody there?").await;
@@ -135,7 +143,7 @@ async fn a_channel_may_begin_another_conversation_instead() {
 #[tokio::test]
 async fn a_receipt_goes_where_its_message_is_and_opens_nothing() {
     let app = App::start().await;
-    let organization = app.organization_that("Baraka", WhenClosed::NewConversation).await;
+    let organization = that_begins_anew(&app).await;
     app.say(&organization, &ANA, "wamid.1", 0, "Hello").await;
     app.echo(&organization, &ANA, "wamid.2", 1, "Yes?").await;
     let conversation = app.conversation(&organization, &ANA).await;

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use domain::payout::Error;
 
-pub(super) type Told = (StatusCode, &'static str, Option<&'static str>);
+use super::Told;
 
 pub(super) fn told(error: &Error) -> Told {
     const CONFLICT: StatusCode = StatusCode::CONFLICT;

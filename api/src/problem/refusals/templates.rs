@@ -3,9 +3,8 @@
 use actix_web::http::StatusCode;
 use domain::template::{Error, Fault};
 
+use super::Told;
 use crate::problem::{FieldError, Problem};
-
-pub(super) type Told = (StatusCode, &'static str, Option<&'static str>);
 
 pub(super) fn told(error: &Error) -> Told {
     const CONFLICT: StatusCode = StatusCode::CONFLICT;
