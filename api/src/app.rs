@@ -10,6 +10,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use commands::Commands;
 use commands::access::Access;
+use commands::gateways::whatsapp::graph::Graphs;
 use commands::intake::Routes;
 use event_store::Database;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -30,20 +31,28 @@ pub struct State {
     pub access: Access,
     /// Reads go through its `app` role.
     pub database: Database,
-    /// Which line and secrets a webhook's channel has.
+    /// Which line and secrets a channel has.
     pub routes: Routes,
+    /// The way to WhatsApp, for handlers that ask it something.
+    pub graphs: Graphs,
     pub metrics: Option<PrometheusHandle>,
     pub(crate) in_flight: InFlight,
 }
 
 impl State {
-    pub fn new(commands: Commands, database: Database, metrics: Option<PrometheusHandle>) -> State {
+    pub fn new(
+        commands: Commands,
+        database: Database,
+        graphs: Graphs,
+        metrics: Option<PrometheusHandle>,
+    ) -> State {
         State {
             access: Access::new(commands.clone()),
             routes: Routes::new(commands.clone()),
             in_flight: InFlight::default(),
             commands,
             database,
+            graphs,
             metrics,
         }
     }

@@ -42,6 +42,13 @@ pub(crate) fn page(live: &Live, data: impl Serialize, next_cursor: Option<String
         .json(Envelope { data, meta: Paged { next_cursor, has_more } })
 }
 
+/// What was done up to a position of the log.
+pub(crate) fn written(position: Position, data: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((Position::HEADER, position.to_string()))
+        .json(Envelope { data, meta: Nothing {} })
+}
+
 /// What does not come out of a read model.
 pub(crate) fn plain(data: impl Serialize) -> HttpResponse {
     HttpResponse::Ok().json(Envelope { data, meta: Nothing {} })

@@ -11,6 +11,7 @@ mod page;
 mod phone;
 mod position;
 mod problem;
+mod reach;
 mod reading;
 mod routes;
 mod trace;

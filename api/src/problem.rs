@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457): what every refusal and failure looks like to a client.
 
 mod refusals;
+mod whatsapp;
 
 pub(crate) use refusals::{KEY_USED, building};
 

@@ -1,16 +1,39 @@
 //! Templates as Meta has them: from its answers to what the domain knows.
 
+mod sync;
+
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::template::component::{Body, Footer};
-use domain::template::{Category, Component, Content, Denial, Observed, ParameterFormat, Said};
+use domain::template::{
+    Category, Component, Content, Denial, Draft, Observed, ParameterFormat, Said,
+};
 use event_store::Store;
 use serde_json::Value;
 
-use crate::gateways::whatsapp::graph::{Created, Listed, Refusal};
+use crate::gateways::whatsapp::graph::{Created, Graph, Listed, Reason, Refusal, SendError};
+
+pub use sync::{Account, AskError, Skipped, Synced, follow};
 
 /// What time it is at Meta, whose clock tells seconds.
-pub(crate) fn now(store: &Store) -> DateTime<Utc> {
+pub fn now(store: &Store) -> DateTime<Utc> {
     store.clock().now().trunc_subsecs(0)
+}
+
+/// A template as Meta has it: found by its id, before that is known by its name.
+pub async fn at_meta(
+    graph: &Graph,
+    account: &str,
+    draft: &Draft,
+    provider_id: Option<&str>,
+) -> Result<Option<Listed>, SendError> {
+    let Some(id) = provider_id else {
+        return graph.template_named(account, &draft.name, &draft.language).await;
+    };
+    match graph.template(id).await {
+        Ok(listed) => Ok(Some(listed)),
+        Err(SendError::Refused(refusal)) if refusal.reason == Reason::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What was seen in a listing that was asked for at that time.

@@ -230,6 +230,11 @@ impl Graph {
         self.state.told(template_id, "DISABLED", "NONE", Some("DISABLED"))
     }
 
+    /// Out of use until somebody at Meta takes it back.
+    pub fn archive(&self, template_id: &str) -> bool {
+        self.state.told(template_id, "ARCHIVED", "NONE", None)
+    }
+
     pub fn recategorise(&self, template_id: &str, category: &str) -> bool {
         self.state.recategorised(template_id, category)
     }

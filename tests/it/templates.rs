@@ -1,6 +1,7 @@
 //! Message templates: written, checked, submitted, and what becomes of them with Meta.
 
 mod submission;
+mod sync;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -28,6 +28,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Everything but the HTTP side.
 pub(crate) struct Server {
     pub(crate) commands: Commands,
+    graphs: Graphs,
     database: Database,
     embedded: Option<Embedded>,
     stop: watch::Sender<bool>,
@@ -73,7 +74,7 @@ impl Server {
         };
         let graphs = Graphs::new(http::client()?, whatsapp.clone());
         let sender = Sender::new(commands.clone(), http::client()?, whatsapp);
-        let submitter = Submitter::new(commands.clone(), graphs);
+        let submitter = Submitter::new(commands.clone(), graphs.clone());
         let payer = Payer::new(
             commands.clone(),
             http::client()?,
@@ -103,12 +104,17 @@ impl Server {
             actix_web::rt::spawn(effects::run(store.clone(), sender, stopped.clone())),
             actix_web::rt::spawn(effects::run(store.clone(), submitter, stopped)),
         ];
-        Ok(Server { commands, database, embedded, stop, workers })
+        Ok(Server { commands, graphs, database, embedded, stop, workers })
     }
 
     /// The HTTP side, listening but not yet answering.
     pub(crate) async fn bind(&self, settings: &Settings) -> Outcome<Application> {
-        let state = State::new(self.commands.clone(), self.database.clone(), metrics());
+        let state = State::new(
+            self.commands.clone(),
+            self.database.clone(),
+            self.graphs.clone(),
+            metrics(),
+        );
         let listen = &settings.listen;
         let application = Application::bind(state, listen)
             .await

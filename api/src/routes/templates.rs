@@ -1,6 +1,7 @@
 //! Commands on message templates, from drafting to removal, and their validation.
 
 mod form;
+mod sync;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
@@ -36,8 +37,10 @@ pub(super) fn routes(cfg: &mut ServiceConfig) {
         .route(web::delete().to(remove));
     cfg.service(all)
         .service(web::resource("/v1/templates/validate").route(web::post().to(try_out)))
+        .service(web::resource("/v1/templates/sync").route(web::post().to(sync::all)))
         .service(one)
         .service(on("submit").route(web::post().to(submit)))
+        .service(on("sync").route(web::post().to(sync::one)))
         .service(on("duplicate").route(web::post().to(duplicate)))
         .service(on("validate").route(web::post().to(examine)))
         .service(on("override-category").route(web::post().to(override_category)));

@@ -41,8 +41,24 @@ pub async fn known_as(
 ) -> Result<Option<Uuid>, Error> {
     let claim = provider_claim(store, tenant, provider_id);
     let claims = store.claims(tenant, &[(PROVIDER_ID, claim)]).await?;
-    let owner = |claim: &Claim| claim.owner.parse().map_err(|_| Refusal::NotFound.into());
     claims.first().map(owner).transpose()
+}
+
+/// The template that bears a name, or was the last to bear it.
+pub async fn last_named(
+    store: &Store,
+    tenant: Uuid,
+    channel: Uuid,
+    name: &str,
+    language: &str,
+) -> Result<Option<Uuid>, Error> {
+    let claim = name_claim(store, tenant, channel, name, language);
+    let claims = store.claims(tenant, &[(NAME, claim)]).await?;
+    claims.last().map(owner).transpose()
+}
+
+fn owner(claim: &Claim) -> Result<Uuid, Error> {
+    claim.owner.parse().map_err(|_| Refusal::NotFound.into())
 }
 
 /// Makes Meta's id known as this template's. One that has another owner stays with it.
@@ -64,7 +80,7 @@ pub async fn claim_name(work: &mut Work<'_>, id: Uuid, draft: &Draft) -> Result<
     let prefix = name_claim(&store, tenant, draft.channel, &draft.name, &draft.language);
     let claims = store.claims(tenant, &[(NAME, prefix.clone())]).await?;
     if let Some(last) = claims.last() {
-        let owner: Uuid = last.owner.parse().map_err(|_| Refusal::NotFound)?;
+        let owner = owner(last)?;
         let known = work.get::<template::Template>(owner).await?;
         if owner != id && known.standing.state != template::State::Removed {
             return Err(Refusal::Taken { scope: NAME.into(), owner: last.owner.clone() }.into());

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use api::{Application, State};
 use commands::access;
+use commands::gateways::http;
+use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
 use commands::{Commands, Meta, setup};
 use domain::Actor;
 use domain::aggregate::Role;
@@ -86,11 +88,17 @@ impl App {
 
     /// Record times come from this clock.
     pub(crate) async fn start_at(clock: Clock) -> App {
+        // Nobody listens there.
+        Self::start_facing("http://127.0.0.1:9", clock).await
+    }
+
+    /// WhatsApp is there.
+    pub(crate) async fn start_facing(whatsapp: &str, clock: Clock) -> App {
         let db = TestDatabase::new().await;
         let store = db.store_at(clock).await;
         projections::live::prepare(&db.database).await.unwrap();
         let commands = Commands::new(store.clone());
-        let state = State::new(commands.clone(), db.database.clone(), None);
+        let state = State::new(commands.clone(), db.database.clone(), graphs(whatsapp), None);
         let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", application.address());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -225,6 +233,12 @@ pub(crate) fn shop_line() -> Value {
         "display_phone_number": "15550100200", "app_secret": APP_SECRET,
         "verify_token": VERIFY_TOKEN, "access_token": ACCESS_TOKEN,
     })
+}
+
+/// The way to a server that acts as WhatsApp.
+pub(crate) fn graphs(base_url: &str) -> Graphs {
+    let settings = GraphSettings { base_url: base_url.into(), version: "v23.0".into() };
+    Graphs::new(http::client().unwrap(), settings)
 }
 
 pub(crate) fn client() -> reqwest::Client {

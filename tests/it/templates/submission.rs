@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use commands::effects;
-use commands::gateways::http;
-use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
 use commands::policies::submit_templates::{SubmitTemplates, Submitter};
 use commands::policies::{self, Policy};
+use event_store::Clock;
 use event_store::subscription::Subscription;
 use simulators::graph::{Account, Graph, Rule, Settings, Template};
 use simulators::script::{Act, Outcome};
 
 use super::*;
-use crate::support::{ACCESS_TOKEN, APP_SECRET, client};
+use crate::support::{ACCESS_TOKEN, APP_SECRET, client, graphs};
 
 /// An organisation with Meta at the other end.
 pub(super) struct Desk {
@@ -24,19 +23,26 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) async fn open() -> Desk {
-        let (app, organization) = shop().await;
+        Self::open_that(true).await
+    }
+
+    /// Meta tells us nothing by itself.
+    pub(super) async fn unheard() -> Desk {
+        Self::open_that(false).await
+    }
+
+    async fn open_that(hears: bool) -> Desk {
+        let graph = Graph::start(Settings::default()).unwrap();
+        let app = App::start_facing(&graph.url(), Clock::Database).await;
+        let organization = app.organization("Baraka").await;
         let webhook = format!("{}/webhooks/whatsapp/{}", app.base_url, organization.channel);
-        let account = Account {
+        graph.account(Account {
             line: line(),
             token: ACCESS_TOKEN.into(),
             app_secret: APP_SECRET.into(),
-            webhook_url: Some(webhook),
-        };
-        let settings = Settings { accounts: vec![account], ..Settings::default() };
-        let graph = Graph::start(settings).unwrap();
-        let settings = GraphSettings { base_url: graph.url(), version: "v23.0".into() };
-        let graphs = Graphs::new(http::client().unwrap(), settings);
-        let submitter = Submitter::new(app.commands.clone(), graphs);
+            webhook_url: hears.then_some(webhook),
+        });
+        let submitter = Submitter::new(app.commands.clone(), graphs(&graph.url()));
         Desk { app, organization, graph, submitter }
     }
 
@@ -90,12 +96,12 @@ impl Desk {
 
     /// The only template that Meta has.
     #[track_caller]
-    fn only(&self) -> Template {
+    pub(super) fn only(&self) -> Template {
         let [template] = self.graph.templates().try_into().unwrap();
         template
     }
 
-    async fn count(&self, event: &str) -> usize {
+    pub(super) async fn count(&self, event: &str) -> usize {
         self.app.audit(&self.organization, &format!("action=template.{event}")).await.len()
     }
 }

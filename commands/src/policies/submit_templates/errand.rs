@@ -10,7 +10,7 @@ use event_store::log;
 use super::super::decode;
 use super::{NAME, Submitter};
 use crate::effects::{Effect, Outcome};
-use crate::gateways::whatsapp::graph::{Graph, Listed, Reason, SendError};
+use crate::gateways::whatsapp::graph::{Graph, Listed, SendError};
 use crate::intake::Route;
 use crate::intake::templates::claim_provider_id;
 use crate::{Error, Meta, Refusal, Work, templates};
@@ -57,17 +57,9 @@ pub(super) fn ours(reason: &str, detail: &str) -> Denial {
 }
 
 impl Errand<'_> {
-    /// The template as Meta has it: by its id, before that is known by its name.
     pub(super) async fn at_meta(&self) -> Result<Option<Listed>, SendError> {
-        let Draft { name, language, .. } = &self.draft;
-        match &self.template.provider_id {
-            None => self.graph.template_named(&self.route.account, name, language).await,
-            Some(id) => match self.graph.template(id).await {
-                Ok(listed) => Ok(Some(listed)),
-                Err(SendError::Refused(refusal)) if refusal.reason == Reason::NotFound => Ok(None),
-                Err(error) => Err(error),
-            },
-        }
+        let provider_id = self.template.provider_id.as_deref();
+        templates::at_meta(&self.graph, &self.route.account, &self.draft, provider_id).await
     }
 }
 
