@@ -1,11 +1,15 @@
 //! Connecting channels: their secrets, which are kept beside the log, and the claims by which they
 //! are told apart and found.
 
-use domain::channel::{Account, Channel, Command, Connected, Provider, SecretKind, WhenClosed};
+use domain::channel::{
+    self, Account, Channel, Command, Connected, Provider, SecretKind, WhenClosed,
+};
+use domain::payout;
 use domain::secret::{Secret, SecretRef};
 use uuid::Uuid;
 
-use crate::{Error, Work};
+use crate::gateways::pawapay::signature::PublicKey;
+use crate::{Error, Refusal, Work};
 
 /// The scope of claims on lines. They hold within an organisation: a line that another one claims
 /// too opens nothing to it without Meta's secrets, but whoever could claim it from everybody could
@@ -60,6 +64,7 @@ pub async fn connect_line(work: &mut Work<'_>, id: Uuid, new: &NewLine) -> Resul
 }
 
 pub async fn connect_account(work: &mut Work<'_>, id: Uuid, new: &NewAccount) -> Result<(), Error> {
+    check_key(new.callback_key.as_ref())?;
     let account = Account {
         name: new.name.clone(),
         api_token: keep(work, SecretKind::ApiToken, &new.api_token).await?,
@@ -68,6 +73,52 @@ pub async fn connect_account(work: &mut Work<'_>, id: Uuid, new: &NewAccount) ->
     work.execute::<Channel>(id, Command::ConnectPawapay(account)).await?;
     work.claim(ACCOUNT, id.as_bytes().to_vec(), id.to_string());
     Ok(())
+}
+
+/// From now on signed callbacks are checked with this key.
+pub async fn trust_key(work: &mut Work<'_>, id: Uuid, key: Option<&String>) -> Result<(), Error> {
+    check_key(key)?;
+    work.execute::<Channel>(id, Command::TrustCallbackKey(key.cloned())).await.map(|_| ())
+}
+
+fn check_key(key: Option<&String>) -> Result<(), Error> {
+    match key.map(|key| PublicKey::parse(key)) {
+        Some(Err(_)) => Err(channel::Error::InvalidCallbackKey.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The account that a payout goes through: the one that is named, or the only one there is.
+pub async fn paying(work: &mut Work<'_>, named: Option<Uuid>) -> Result<Uuid, Error> {
+    if let Some(id) = named {
+        return match connected(work, id).await? {
+            Some(true) => Ok(id),
+            Some(false) => Err(channel::Error::Disconnected.into()),
+            None => Err(payout::Error::UnknownChannel.into()),
+        };
+    }
+    let (store, tenant) = (work.commands().store().clone(), work.meta().tenant);
+    let mut found = vec![];
+    for claim in store.claims(tenant, &[(ACCOUNT, vec![])]).await? {
+        let id = claim.owner.parse().map_err(|_| Refusal::NotFound)?;
+        if connected(work, id).await? == Some(true) {
+            found.push(id);
+        }
+    }
+    match found[..] {
+        [only] => Ok(only),
+        [] => Err(payout::Error::NoChannel.into()),
+        _ => Err(payout::Error::ChannelNeeded.into()),
+    }
+}
+
+/// Whether an account is connected; `None` if it is none of the organisation's.
+async fn connected(work: &mut Work<'_>, id: Uuid) -> Result<Option<bool>, Error> {
+    match work.get::<Channel>(id).await {
+        Ok(channel) => Ok(channel.account.as_ref().map(|_| !channel.disconnected)),
+        Err(Error::Refused(Refusal::NotFound)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// From now on the channel uses this secret.

@@ -20,7 +20,7 @@ use crate::gateways::whatsapp::webhook::{Notification, Party, Update};
 use crate::{Commands, Error, Meta, Work};
 
 use known::Known;
-pub use route::{Route, Routes};
+pub use route::{Merchant, Route, Routes};
 
 /// What became of a webhook's notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -223,6 +223,11 @@ pub enum Error {
     InvalidLine,
     #[error("a phone number to show is 5 to 20 digits, with its country code")]
     InvalidDisplayNumber,
+    /// Told by whoever can read keys.
+    #[error(
+        "a public key is in PEM, on the curve P-256 or P-384, or of RSA with 2048 bits or more"
+    )]
+    InvalidCallbackKey,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]

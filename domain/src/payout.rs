@@ -25,8 +25,11 @@ pub enum Command {
     Cancel {
         by: Uuid,
     },
-    /// The provider is about to be asked, for the first time or again.
-    Submit,
+    /// The provider is about to be asked, for the first time or again, with the API token of this
+    /// fingerprint.
+    Submit {
+        token: String,
+    },
     /// The provider certainly didn't take it; it may later.
     Postpone {
         reason: String,
@@ -61,6 +64,7 @@ pub struct Request {
     pub requester: Uuid,
     pub ticket: Option<Uuid>,
     pub contact: Option<Uuid>,
+    /// The account at PawaPay that pays.
     pub channel: Option<Uuid>,
 }
 
@@ -121,6 +125,10 @@ pub struct Standing {
     /// When the provider was asked last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted_at: Option<DateTime<Utc>>,
+    /// The fingerprint of the API token that it was asked with: what another token doesn't find may
+    /// be another account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// The provider has said that it has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accepted: bool,
@@ -174,6 +182,8 @@ pub enum Event {
     /// Recorded before each call that asks for the money to move.
     SubmissionStarted {
         at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
         was: Standing,
     },
     /// Approved still, and not submitted after all.
@@ -234,8 +244,12 @@ pub enum Error {
     UnknownTicket,
     #[error("there is no such contact in this organisation")]
     UnknownContact,
-    #[error("there is no such channel in this organisation")]
+    #[error("there is no such PawaPay channel in this organisation")]
     UnknownChannel,
+    #[error("no PawaPay channel is connected: connect one first")]
+    NoChannel,
+    #[error("several PawaPay channels are connected: name the one that pays")]
+    ChannelNeeded,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -293,14 +307,18 @@ impl Aggregate for Payout {
             }
             Event::Rejected { .. } => standing.state = State::Rejected,
             Event::Cancelled { .. } => standing.state = State::Cancelled,
-            Event::SubmissionStarted { at, .. } => {
+            Event::SubmissionStarted { at, token, .. } => {
                 standing.submitted_at = Some(*at);
+                standing.token.clone_from(token);
                 // Asking again is no evidence of what became of the first time.
                 if standing.state != State::Unknown {
                     standing.state = State::Submitted;
                 }
             }
-            Event::Postponed { .. } => standing.state = State::Approved,
+            Event::Postponed { .. } => {
+                standing.state = State::Approved;
+                standing.token = None;
+            }
             Event::Accepted { .. } => {
                 standing.state = State::Submitted;
                 standing.accepted = true;
@@ -325,11 +343,15 @@ impl Payout {
         match state {
             State::Approved | State::Submitted | State::Unknown => {}
             State::Requested => return Err(Error::NotApproved { state }),
-            _ if matches!(told, Command::Submit) => return Err(Error::NotApproved { state }),
+            _ if matches!(told, Command::Submit { .. }) => {
+                return Err(Error::NotApproved { state });
+            }
             settled => return Ok(self.contradicted(settled, verdict, was)),
         }
         Ok(match told {
-            Command::Submit => vec![Event::SubmissionStarted { at: now, was }],
+            Command::Submit { token } => {
+                vec![Event::SubmissionStarted { at: now, token: Some(token), was }]
+            }
             Command::Postpone { reason } if state == State::Submitted && !was.accepted => {
                 vec![Event::Postponed { reason, was }]
             }
@@ -413,6 +435,7 @@ fn requested(event: &Event) -> Option<Standing> {
         approver: None,
         approved_at: None,
         submitted_at: None,
+        token: None,
         accepted: false,
         ticket: *ticket,
         contact: *contact,

@@ -13,6 +13,7 @@ use crate::lock;
 use crate::post::{Patience, Posted};
 use crate::script::{self, Chaos};
 use crate::server::Server;
+use signature::Signer;
 use state::{MERCHANT, State};
 
 mod amount;
@@ -20,6 +21,7 @@ mod door;
 mod intake;
 mod payout;
 mod provider;
+mod signature;
 mod state;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -44,6 +46,8 @@ pub struct Settings {
     pub callback_url: Option<String>,
     pub pace: Pace,
     pub patience: Patience,
+    /// Whether callbacks are signed.
+    pub signs: bool,
 }
 
 impl Default for Settings {
@@ -56,6 +60,7 @@ impl Default for Settings {
                 settled: Duration::from_millis(30),
             },
             patience: Patience::default(),
+            signs: false,
         }
     }
 }
@@ -83,7 +88,8 @@ pub struct Pawapay {
 impl Pawapay {
     pub fn start(settings: Settings) -> io::Result<Pawapay> {
         let mut server = Server::bind()?;
-        let state = Arc::new(State::new(settings, &server));
+        let signer = settings.signs.then(Signer::new).transpose()?;
+        let state = Arc::new(State::new(settings, signer, &server));
         server.serve(Arc::clone(&state));
         Ok(Pawapay { server, state })
     }
@@ -95,6 +101,11 @@ impl Pawapay {
     /// What stands before `/v2/…`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// The key that signed callbacks are checked with, in PEM.
+    pub fn public_key(&self) -> Option<String> {
+        self.state.signer.as_ref().map(Signer::public_key)
     }
 
     /// Where callbacks go from now on, those under way included.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::CONTENT_TYPE;
+use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -19,6 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::lock;
 use crate::script::Callbacks;
+
+/// Of what all callbacks are.
+pub(crate) const TYPE: &str = "application/json";
 
 /// How long a provider keeps trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +52,15 @@ pub struct Posted {
     pub status: Option<u16>,
 }
 
+/// Seals a letter: the headers that prove, to who lives there, whom the body is from.
+pub(crate) type Seal = Arc<dyn Fn(&Uri, &[u8]) -> Vec<(&'static str, String)> + Send + Sync>;
+
 /// A callback on its way.
 #[derive(Clone)]
 pub(crate) struct Letter {
     /// Whom it goes to; where they are is looked up at each try, because servers move.
     pub(crate) addressee: String,
-    pub(crate) signature: Option<String>,
+    pub(crate) seal: Option<Seal>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -148,9 +154,11 @@ impl Post {
 
     async fn attempt(&self, letter: &Letter) -> Option<u16> {
         let url = lock(&self.addresses).get(&letter.addressee).cloned()?;
-        let mut request = Request::post(url).header(CONTENT_TYPE, "application/json");
-        if let Some(signature) = &letter.signature {
-            request = request.header("x-hub-signature-256", signature);
+        let url: Uri = url.parse().ok()?;
+        let seal = letter.seal.as_ref().map(|seal| seal(&url, &letter.body));
+        let mut request = Request::post(url).header(CONTENT_TYPE, TYPE);
+        for (name, value) in seal.into_iter().flatten() {
+            request = request.header(name, value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(&letter.body))).ok()?;
         let answer = timeout(Duration::from_secs(10), self.client.request(request)).await;

@@ -4,6 +4,7 @@
 use event_store::log;
 use reqwest::Method;
 use serde_json::{Value, json};
+use simulators::pawapay::{Pawapay, Settings};
 use uuid::Uuid;
 
 use crate::support::{ANA, APP_SECRET, Answer, App, Organization, shop_line};
@@ -213,8 +214,13 @@ async fn owners_and_admins_set_up_channels_and_everybody_sees_them() {
         }
         app.settle().await;
         app.get(key, &path).await.expect(200);
-        let list = app.get(key, "/v1/channels?provider=whatsapp").await.expect(200);
-        assert_eq!(list.data().as_array().unwrap().len(), 1);
+        for (provider, id) in
+            [("whatsapp", organization.channel), ("pawapay", organization.pawapay)]
+        {
+            let list = app.get(key, &format!("/v1/channels?provider={provider}")).await.expect(200);
+            assert_eq!(list.data().as_array().unwrap().len(), 1);
+            assert_eq!(list.data()[0]["id"], id.to_string());
+        }
     }
     let other = app.organization("Other").await;
     app.settle().await;
@@ -265,8 +271,38 @@ async fn connecting_is_repeated_under_its_key_without_a_second_channel() {
     let list = app.get_since(&answers[1], &organization.owner, "/v1/channels?limit=1").await;
     assert_eq!(list.data()[0]["id"], answers[0].data()["id"]);
     let cursor = list.json()["meta"]["next_cursor"].as_str().unwrap().to_owned();
-    let rest = format!("/v1/channels?limit=1&cursor={cursor}");
+    let rest = format!("/v1/channels?limit=2&cursor={cursor}");
     let rest = app.get(&organization.owner, &rest).await.expect(200);
-    assert_eq!(rest.data()[0]["id"], organization.channel.to_string());
+    assert_eq!(rest.data()[0]["id"], organization.pawapay.to_string());
+    assert_eq!(rest.data()[1]["id"], organization.channel.to_string());
     assert_eq!(rest.json()["meta"]["has_more"], false);
+}
+
+#[tokio::test]
+async fn an_account_at_pawapay_is_connected_by_its_token_and_tells_where_callbacks_go() {
+    let (app, organization) = shop().await;
+    let owner = &organization.owner;
+    let pawapay = Pawapay::start(Settings { signs: true, ..Settings::default() }).unwrap();
+    let account = json!({
+        "provider": "pawapay", "name": "Main wallet", "api_token": "a token of PawaPay's",
+        "callback_public_key": pawapay.public_key(),
+    });
+    let connected = app.post(owner, "/v1/channels", account.clone()).await.expect(201);
+    let told = connected.data();
+    let id = told["id"].as_str().unwrap();
+    assert_eq!(told["webhook"]["path"], format!("/webhooks/pawapay/{id}"));
+    assert!(!connected.text.contains("a token of PawaPay's"));
+    let shown = app.channel(&organization.auditor, &connected, &told["id"]).await;
+    assert_eq!(shown["callback_public_key"], account["callback_public_key"]);
+    assert_eq!(shown["secrets"], told["secrets"]);
+    let path = format!("/v1/channels/{id}");
+    for (body, code) in [
+        (json!({"callback_public_key": "MFkw"}), "channel.invalid_callback_key"),
+        (json!({"when_closed": "reopen"}), "channel.other_provider"),
+        (json!({"access_token": "token"}), "channel.other_provider"),
+    ] {
+        assert_eq!(app.patch(owner, &path, body).await.refused(422), code);
+    }
+    let without = app.patch(owner, &path, json!({"callback_public_key": null})).await.expect(200);
+    assert_eq!(without.data()["callback_public_key"], Value::Null);
 }

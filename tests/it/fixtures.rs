@@ -13,11 +13,15 @@ struct Fixture {
 }
 
 fn webhooks() -> Vec<Fixture> {
+    files("whatsapp/webhooks")
+}
+
+fn files(folder: &str) -> Vec<Fixture> {
     let Some(dir) = std::env::var_os("VERBATIM_FIXTURES") else {
         println!("VERBATIM_FIXTURES is not set: no real payloads are fed");
         return vec![];
     };
-    let dir = PathBuf::from(dir).join("whatsapp/webhooks");
+    let dir = PathBuf::from(dir).join(folder);
     let mut files: Vec<_> =
         std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
@@ -104,6 +108,28 @@ async fn the_order_in_which_webhooks_arrive_changes_nothing() {
             assert!(row == twin, "{part}:\n{row:#}\n{twin:#}");
         }
     }
+}
+
+#[tokio::test]
+async fn every_real_callback_of_pawapay_is_answered_for_what_it_is() {
+    let app = App::start().await;
+    let organization = app.organization("Baraka").await;
+    let path = format!("/webhooks/pawapay/{}", organization.pawapay);
+    let head = app.store.head();
+    for Fixture { name, body } in files("pawapay") {
+        if !name.contains("-callback-") && !name.contains("-status-") {
+            continue;
+        }
+        let answer = app.post_bytes("", &path, body).await;
+        let expected = match name.as_str() {
+            absent if absent.contains("not-found") => 400,
+            // Of a payout that is none of ours.
+            payout if payout.contains("-payout-") => 404,
+            _ => 200,
+        };
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.text);
+    }
+    assert_eq!(app.store.head(), head);
 }
 
 /// What became of the files, for whoever asks by `VERBATIM_FIXTURES_REPORT`.

@@ -80,7 +80,6 @@ impl Server {
             http::client()?,
             PawaPaySettings {
                 base_url: settings.pawapay_base_url.clone(),
-                token: settings.pawapay_token.clone(),
                 grace: PawaPaySettings::GRACE,
             },
         )?;

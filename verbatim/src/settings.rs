@@ -40,9 +40,6 @@ pub(crate) struct Settings {
         global = true
     )]
     pub(crate) pawapay_base_url: String,
-    /// PawaPay's API token. Without it, approved payouts wait.
-    #[arg(long, env = "VERBATIM_PAWAPAY_TOKEN", hide_env_values = true, global = true)]
-    pub(crate) pawapay_token: Option<String>,
 }
 
 impl Settings {

@@ -3,7 +3,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Path, ServiceConfig};
-use commands::channels::{self, NewAccount, NewLine, replace_secret};
+use commands::channels::{self, NewAccount, NewLine, replace_secret, trust_key};
 use commands::{Refusal, Work};
 use domain::channel::{self, Channel, Provider, SecretKind, WhenClosed};
 use domain::secret::Secret;
@@ -95,6 +95,7 @@ struct ConnectAccount {
     _provider: Provider,
     name: String,
     api_token: Secret,
+    callback_public_key: Option<String>,
 }
 
 /// What is to be connected, as far as the request alone can tell that it makes sense.
@@ -124,8 +125,12 @@ impl New {
                 }))
             }
             Provider::Pawapay => {
-                let ConnectAccount { name, api_token, .. } = request.parse()?;
-                Ok(New::Account(NewAccount { name, api_token, callback_key: None }))
+                let told: ConnectAccount = request.parse()?;
+                Ok(New::Account(NewAccount {
+                    name: told.name,
+                    api_token: told.api_token,
+                    callback_key: told.callback_public_key,
+                }))
             }
         }
     }
@@ -173,6 +178,9 @@ struct Change {
     access_token: Option<Secret>,
     #[serde(default, deserialize_with = "present")]
     api_token: Option<Secret>,
+    /// Null takes it away.
+    #[serde(default, deserialize_with = "present")]
+    callback_public_key: Option<Option<String>>,
 }
 
 impl Change {
@@ -208,6 +216,9 @@ async fn change(
                 }
                 for (which, secret) in told.secrets() {
                     replace_secret(work, *id, which, secret).await?;
+                }
+                if let Some(key) = &told.callback_public_key {
+                    trust_key(work, *id, key.as_ref()).await?;
                 }
                 Ok(())
             })

@@ -9,11 +9,11 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use commands::channels::paying;
 use commands::gateways::pawapay::{Amount, InvalidAmount};
 use commands::{Error, Refusal, Work};
 use domain::Personal;
 use domain::aggregate::Role;
-use domain::channel::Channel;
 use domain::contact::Contact;
 use domain::payout::{self, Payout};
 use domain::ticket::Ticket;
@@ -110,6 +110,7 @@ struct Ask {
     reason: String,
     ticket_id: Option<Uuid>,
     contact_id: Option<Uuid>,
+    /// The account at PawaPay that pays; the organisation's only one unless told.
     channel_id: Option<Uuid>,
 }
 
@@ -138,6 +139,7 @@ async fn ask(writer: Writer, state: Data<State>, request: Request) -> Answered {
         Command::create(id, format!("/v1/payouts/{id}"))
             .run::<Payout>(&state, &meta, async |work: &mut Work<'_>| {
                 exists(work, &told).await?;
+                let channel = paying(work, told.channel_id).await?;
                 let subject = told.contact_id.unwrap_or(id);
                 let asked = payout::Request {
                     amount: told.amount,
@@ -148,7 +150,7 @@ async fn ask(writer: Writer, state: Data<State>, request: Request) -> Answered {
                     requester,
                     ticket: told.ticket_id,
                     contact: told.contact_id,
-                    channel: told.channel_id,
+                    channel: Some(channel),
                 };
                 work.execute::<Payout>(id, payout::Command::Request(asked)).await.map(|_| ())
             })
@@ -168,11 +170,6 @@ async fn exists(work: &mut Work<'_>, told: &Ask) -> Result<(), Error> {
         && !known::<Contact>(work, contact).await?
     {
         return Err(payout::Error::UnknownContact.into());
-    }
-    if let Some(channel) = told.channel_id
-        && !known::<Channel>(work, channel).await?
-    {
-        return Err(payout::Error::UnknownChannel.into());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod amount;
 mod failure;
+pub mod signature;
 mod status;
 
 use std::fmt;
@@ -16,14 +17,14 @@ use uuid::Uuid;
 use crate::gateways::http::{self, Answer, Cause, Lost};
 pub use amount::{Amount, InvalidAmount};
 pub use failure::{Failure, FailureCode};
-pub use status::{Found, Malformed, PayoutStatus, State, parse_callback};
+pub use status::{Callback, Found, Malformed, PayoutStatus, State, parse_callback};
 
 /// How long a call may take, all together. A lease on the work behind it has to be longer.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 const LONGEST: usize = 1 << 20;
 
-/// One account's way to PawaPay.
+/// The way to PawaPay, for one account or not yet for any.
 #[derive(Clone)]
 pub struct PawaPay {
     client: Client,
@@ -74,10 +75,16 @@ pub enum StatusError {
 
 impl PawaPay {
     /// `base_url` is `https://api.pawapay.io` or its sandbox.
-    pub fn new(client: Client, base_url: &str, token: String) -> Result<PawaPay, InvalidAddress> {
+    pub fn new(client: Client, base_url: &str) -> Result<PawaPay, InvalidAddress> {
         let base = Url::parse(base_url).map_err(|_| InvalidAddress)?;
         let usable = matches!(base.scheme(), "http" | "https") && !base.cannot_be_a_base();
+        let token = String::new();
         if usable { Ok(PawaPay { client, base, token }) } else { Err(InvalidAddress) }
+    }
+
+    /// The way of the account that this API token opens.
+    pub fn with_token(&self, token: String) -> PawaPay {
+        PawaPay { token, ..self.clone() }
     }
 
     /// Asks for a payout. After `Unclear` the status decides; the same payout may also be submitted

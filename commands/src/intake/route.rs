@@ -1,4 +1,5 @@
 //! Where a webhook leads: the channel that its address names, and the secrets it is checked with.
+//! Whoever calls the channel's provider finds their way here, too.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +28,17 @@ pub struct Route {
     pub app_secret: Vec<u8>,
     pub verify_token: Vec<u8>,
     pub access_token: Option<Vec<u8>>,
+}
+
+/// An account at PawaPay that is connected.
+#[derive(Clone)]
+pub struct Merchant {
+    pub channel: Uuid,
+    pub tenant: Uuid,
+    pub api_token: String,
+    pub fingerprint: String,
+    /// In PEM.
+    pub callback_key: Option<String>,
 }
 
 type Found = Option<Arc<Route>>;
@@ -65,6 +77,24 @@ impl Routes {
         let route = known.route.clone();
         self.known.insert(channel, Arc::new(known));
         Ok(route)
+    }
+
+    /// The account of a channel, if it is one and connected. As it is now: money moves by it.
+    pub async fn merchant(&self, channel: Uuid) -> Result<Option<Merchant>, Error> {
+        let known = self.known.get(&channel);
+        let Some(known) = self.look_up(channel, known.as_deref()).await? else { return Ok(None) };
+        let (tenant, state) = (known.tenant, known.channel.clone());
+        self.known.insert(channel, Arc::new(known));
+        let Some(account) = state.account.filter(|_| !state.disconnected) else { return Ok(None) };
+        let secret = self.commands.store().secret(account.api_token.id).await?;
+        let token = secret.and_then(|(_, token)| String::from_utf8(token).ok());
+        Ok(token.map(|api_token| Merchant {
+            channel,
+            tenant,
+            api_token,
+            fingerprint: account.api_token.fingerprint,
+            callback_key: account.callback_key,
+        }))
     }
 
     /// The channel was changed: what is known of it is no longer trusted.

@@ -17,6 +17,7 @@ use crate::gateways::http::Lost;
 use crate::gateways::pawapay::{
     self, Amount, Failure, InvalidAddress, PawaPay, PayoutStatus, Submitted,
 };
+use crate::intake::Routes;
 use crate::{Commands, Error, Meta, Refusal};
 pub use evidence::wake;
 
@@ -34,6 +35,7 @@ impl Policy for SubmitPayouts {
             return Ok(());
         }
         let payout = stored.aggregate_id.parse().unwrap_or_default();
+        let Event::Approved { was, .. } = decode(stored)? else { return Ok(()) };
         let effect = NewEffect {
             id: payout,
             tenant: stored.tenant_id,
@@ -41,7 +43,7 @@ impl Policy for SubmitPayouts {
             aggregate: payout,
             position: stored.position,
             order_key: payout,
-            line: stored.tenant_id,
+            line: was.channel.unwrap_or(stored.tenant_id),
             idempotent: true,
         };
         let asked = effects::ask(db, &effect).await;
@@ -49,12 +51,18 @@ impl Policy for SubmitPayouts {
     }
 }
 
-/// Where PawaPay is, and who we are there.
+fn decode(stored: &Recorded) -> Result<Event, Error> {
+    let unreadable = |error: serde_json::Error| Error::Undecodable {
+        position: stored.position,
+        reason: error.to_string(),
+    };
+    serde_json::from_str(&stored.payload).map_err(unreadable)
+}
+
+/// Where PawaPay is.
 #[derive(Clone, Debug)]
 pub struct PawaPaySettings {
     pub base_url: String,
-    /// Without one, payouts stay approved and wait.
-    pub token: Option<String>,
     /// For how long after a submission PawaPay may say that it has no such payout, and have it
     /// later.
     pub grace: Duration,
@@ -68,8 +76,22 @@ impl PawaPaySettings {
 /// Carries payouts to PawaPay.
 pub struct Payer {
     commands: Commands,
-    pawapay: Option<PawaPay>,
+    routes: Routes,
+    pawapay: PawaPay,
     grace: Duration,
+}
+
+/// The way to PawaPay for one account, and the fingerprint of the token that opens it.
+struct Account {
+    pawapay: PawaPay,
+    token: String,
+}
+
+/// Why there is no way for a payout now.
+enum NoWay {
+    /// There may be one later.
+    Closed(&'static str),
+    Never(&'static str),
 }
 
 /// What of the request is needed to submit it, opened.
@@ -85,9 +107,22 @@ impl Payer {
         client: reqwest::Client,
         settings: PawaPaySettings,
     ) -> Result<Self, InvalidAddress> {
-        let PawaPaySettings { base_url, token, grace } = settings;
-        let pawapay = token.map(|token| PawaPay::new(client, &base_url, token)).transpose()?;
-        Ok(Payer { commands, pawapay, grace })
+        let PawaPaySettings { base_url, grace } = settings;
+        let pawapay = PawaPay::new(client, &base_url)?;
+        Ok(Payer { routes: Routes::new(commands.clone()), commands, pawapay, grace })
+    }
+
+    /// The account that the payout was requested from, and no other.
+    async fn account(&self, standing: &Standing) -> Result<Result<Account, NoWay>, Error> {
+        let Some(channel) = standing.channel else {
+            let why = "it names no PawaPay channel: cancel it and ask for another";
+            return Ok(Err(NoWay::Never(why)));
+        };
+        let merchant = self.routes.merchant(channel).await?;
+        Ok(merchant.map_or(Err(NoWay::Closed("its PawaPay channel is disconnected")), |merchant| {
+            let pawapay = self.pawapay.with_token(merchant.api_token);
+            Ok(Account { pawapay, token: merchant.fingerprint })
+        }))
     }
 
     async fn standing(&self, effect: &Effect) -> Result<Option<Standing>, Error> {
@@ -130,7 +165,7 @@ impl Payer {
     async fn submit(
         &self,
         effect: &Effect,
-        pawapay: &PawaPay,
+        account: &Account,
         standing: &Standing,
     ) -> Result<Outcome, Error> {
         let order = self.order(effect).await?;
@@ -146,12 +181,12 @@ impl Payer {
             customer_message: None,
             client_reference: None,
         };
-        match self.tell(effect, 0, || Command::Submit).await {
+        match self.tell(effect, 0, || Command::Submit { token: account.token.clone() }).await {
             // Somebody cancelled it meanwhile.
             Err(Error::Refused(Refusal::Payout(_))) => return Ok(Outcome::Done),
             told => told?,
         }
-        match pawapay.submit(&payout).await {
+        match account.pawapay.submit(&payout).await {
             Ok(Submitted::Accepted | Submitted::DuplicateIgnored) => {
                 self.tell(effect, 1, || Command::Accept).await?;
                 Ok(Outcome::Unclear { reason: "waiting for the provider".into() })
@@ -160,7 +195,7 @@ impl Payer {
                 self.postpone(effect, failure.code.to_string()).await
             }
             Ok(Submitted::Rejected(failure)) => {
-                self.rejected(effect, pawapay, standing, &order, failure).await
+                self.rejected(effect, account, standing, &order, failure).await
             }
             Err(Lost::NotSent(cause)) => {
                 self.postpone(effect, Lost::NotSent(cause).to_string()).await
@@ -183,13 +218,13 @@ impl Payer {
     async fn rejected(
         &self,
         effect: &Effect,
-        pawapay: &PawaPay,
+        account: &Account,
         standing: &Standing,
         order: &Order,
         failure: Failure,
     ) -> Result<Outcome, Error> {
         if standing.submitted_at.is_some() {
-            match pawapay.status(effect.id).await {
+            match account.pawapay.status(effect.id).await {
                 Ok(PayoutStatus::NotFound) => {}
                 Ok(PayoutStatus::Found(found)) => {
                     return self.follow(effect, standing, order, &found).await;
@@ -235,17 +270,20 @@ impl Executor for Payer {
         if !matches!(standing.state, State::Approved | State::Submitted | State::Unknown) {
             return Ok(Outcome::Done);
         }
-        let Some(pawapay) = &self.pawapay else {
-            let reason = "VERBATIM_PAWAPAY_TOKEN is not set".to_owned();
-            return Ok(Outcome::Retry { after: None, reason });
+        let account = match self.account(&standing).await? {
+            Ok(account) => account,
+            Err(NoWay::Closed(why)) => {
+                return Ok(Outcome::Retry { after: None, reason: why.into() });
+            }
+            Err(NoWay::Never(why)) => return Ok(Outcome::Dead { reason: why.into() }),
         };
         if effect.attempts > 1 {
-            match self.look(effect, pawapay, &standing).await? {
+            match self.look(effect, &account, &standing).await? {
                 Look::Settled(outcome) => return Ok(outcome),
                 Look::Absent => {}
             }
         }
-        self.submit(effect, pawapay, &standing).await
+        self.submit(effect, &account, &standing).await
     }
 
     async fn reconcile(&self, effect: &Effect) -> Result<Outcome, Error> {
@@ -254,10 +292,13 @@ impl Executor for Payer {
             State::Requested | State::Rejected | State::Cancelled => return Ok(Outcome::Done),
             _ => {}
         }
-        let Some(pawapay) = &self.pawapay else {
-            return Ok(Outcome::Unclear { reason: "VERBATIM_PAWAPAY_TOKEN is not set".into() });
+        let account = match self.account(&standing).await? {
+            Ok(account) => account,
+            Err(NoWay::Closed(why) | NoWay::Never(why)) => {
+                return Ok(Outcome::Unclear { reason: why.into() });
+            }
         };
-        match self.look(effect, pawapay, &standing).await? {
+        match self.look(effect, &account, &standing).await? {
             Look::Settled(outcome) => Ok(outcome),
             Look::Absent => {
                 Ok(Outcome::Retry { after: None, reason: "the provider has no such payout".into() })

@@ -37,9 +37,13 @@ fn approved() -> Vec<Command> {
     vec![Command::Request(asked()), Command::Approve { by: BOSS }]
 }
 
+fn submit() -> Command {
+    Command::Submit { token: "8899aabbccddeeff".into() }
+}
+
 fn submitted() -> Vec<Command> {
     let mut commands = approved();
-    commands.push(Command::Submit);
+    commands.push(submit());
     commands
 }
 
@@ -88,13 +92,13 @@ fn it_is_cancelled_only_before_the_provider_may_have_been_asked() {
 #[test]
 fn a_cancelled_payout_is_not_submitted() {
     let cancelled = with(approved(), vec![Command::Cancel { by: BOSS }]);
-    let refused = after(cancelled, Command::Submit);
+    let refused = after(cancelled, submit());
     assert_eq!(refused, Err(Error::NotApproved { state: State::Cancelled }));
 }
 
 #[test]
 fn asking_again_does_not_make_an_unknown_payout_known() {
-    let again = || with(submitted(), vec![lose_sight(), Command::Submit]);
+    let again = || with(submitted(), vec![lose_sight(), submit()]);
     assert_eq!(after(again(), postpone()), Ok(vec![]));
     let [Event::Accepted { was }] = &after(again(), Command::Accept).unwrap()[..] else { panic!() };
     assert_eq!(was.state, State::Unknown);

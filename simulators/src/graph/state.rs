@@ -1,7 +1,7 @@
 //! What the server keeps: accounts, files, templates, the ledger, and who wrote when.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use super::templates::Shelf;
 use super::{Account, Sent, Settings};
 use crate::chance::Chance;
 use crate::lock;
-use crate::post::{Letter, Post};
+use crate::post::{Letter, Post, Seal};
 use crate::script::{Callbacks, Script};
 use crate::server::Server;
 use crate::whatsapp::{self, Line, Person};
@@ -161,11 +161,9 @@ pub(super) fn letter(account: &Account, field: &str, value: Value) -> Letter {
         entry["time"] = json!(Utc::now().timestamp());
     }
     let body = whatsapp::bytes(whatsapp::envelope_of(vec![entry]));
-    Letter {
-        addressee: account.line.phone_number_id.clone(),
-        signature: Some(whatsapp::sign(&account.app_secret, &body)),
-        body,
-    }
+    let signature = whatsapp::sign(&account.app_secret, &body);
+    let seal: Seal = Arc::new(move |_, _| vec![("x-hub-signature-256", signature.clone())]);
+    Letter { addressee: account.line.phone_number_id.clone(), seal: Some(seal), body }
 }
 
 /// A number as WhatsApp writes it; ids of other kinds stay as they are.

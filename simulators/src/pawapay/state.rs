@@ -12,6 +12,7 @@ use super::amount::Amount;
 use super::intake::{Refusal, check};
 use super::payout::{Payout, Status, instant};
 use super::provider::Health;
+use super::signature::Signer;
 use super::{Paid, Settings};
 use crate::chance::Chance;
 use crate::lock;
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) post: Post,
     pub(super) script: Mutex<Script<&'static str>>,
     pub(super) books: Mutex<Books>,
+    pub(super) signer: Option<Signer>,
 }
 
 pub(super) struct Books {
@@ -65,7 +67,7 @@ impl Books {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings, server: &Server) -> State {
+    pub(super) fn new(settings: Settings, signer: Option<Signer>, server: &Server) -> State {
         let post = Post::new(server.handle(), settings.patience);
         if let Some(url) = &settings.callback_url {
             post.lives_at(MERCHANT, url);
@@ -74,6 +76,7 @@ impl State {
         State {
             settings,
             post,
+            signer,
             // pawaPay has no code for a fault that passes: a rejection is final.
             script: Mutex::new(Script::new(&[])),
             books: Mutex::new(Books {
@@ -224,18 +227,19 @@ impl State {
     }
 
     pub(super) fn tell(&self, payout: &Payout, callback: Value, how: &Callbacks) {
-        let mut letters = vec![(Duration::ZERO, letter(&callback))];
+        let mut letters = vec![(Duration::ZERO, self.letter(&callback))];
         if how.reversed {
-            letters.push((Duration::ZERO, letter(&payout.outdated())));
+            letters.push((Duration::ZERO, self.letter(&payout.outdated())));
         }
         // The outdated one is in its place already.
         self.post.dispatch(letters, &Callbacks { reversed: false, ..how.clone() });
     }
-}
 
-fn letter(callback: &Value) -> Letter {
-    let body = callback.to_string().into_bytes();
-    Letter { addressee: MERCHANT.to_owned(), signature: None, body }
+    fn letter(&self, callback: &Value) -> Letter {
+        let body = callback.to_string().into_bytes();
+        let seal = self.signer.clone().map(Signer::seal);
+        Letter { addressee: MERCHANT.to_owned(), seal, body }
+    }
 }
 
 fn paid(payout: &Payout) -> Paid {

@@ -28,10 +28,11 @@ pub(crate) struct App {
     _stop: (oneshot::Sender<()>, watch::Sender<bool>),
 }
 
-/// An organisation with one line and a key for each role.
+/// An organisation with one line, one account at PawaPay, and a key for each role.
 pub(crate) struct Organization {
     pub(crate) id: Uuid,
     pub(crate) channel: Uuid,
+    pub(crate) pawapay: Uuid,
     pub(crate) agent_id: Uuid,
     pub(crate) owner: String,
     pub(crate) agent: String,
@@ -42,6 +43,7 @@ pub(crate) const APP_SECRET: &str = "a secret between us and Meta";
 pub(crate) const VERIFY_TOKEN: &str = "a token that we made up";
 pub(crate) const ACCESS_TOKEN: &str = "a token that Meta gave us";
 pub(crate) const LINE: &str = "1044";
+pub(crate) const API_TOKEN: &str = "token";
 
 /// What the server answered.
 #[derive(Debug)]
@@ -125,7 +127,8 @@ impl App {
         }
         let [(_, owner), (agent_id, agent), (_, auditor)] = keys.try_into().unwrap();
         let channel = self.connect(&owner, shop_line()).await;
-        Organization { id, channel, agent_id, owner, agent, auditor }
+        let pawapay = self.connect(&owner, till_account()).await;
+        Organization { id, channel, pawapay, agent_id, owner, agent, auditor }
     }
 
     /// Connects a channel; tells its id.
@@ -239,6 +242,11 @@ pub(crate) fn shop_line() -> Value {
 pub(crate) fn graphs(base_url: &str) -> Graphs {
     let settings = GraphSettings { base_url: base_url.into(), version: "v23.0".into() };
     Graphs::new(http::client().unwrap(), settings)
+}
+
+/// The account of every organisation, as its simulator knows it.
+pub(crate) fn till_account() -> Value {
+    json!({"provider": "pawapay", "name": "Till", "api_token": API_TOKEN})
 }
 
 pub(crate) fn client() -> reqwest::Client {

@@ -19,5 +19,8 @@ pub(super) fn told(error: &Error) -> Told {
         Error::InvalidDisplayNumber => {
             (INVALID, "channel.invalid_display_number", Some("display_phone_number"))
         }
+        Error::InvalidCallbackKey => {
+            (INVALID, "channel.invalid_callback_key", Some("callback_public_key"))
+        }
     }
 }

@@ -21,6 +21,8 @@ pub(super) fn told(error: &Error) -> Told {
         Error::InvalidReason => (INVALID, "payout.invalid_reason", Some("reason")),
         Error::UnknownTicket => (INVALID, "payout.unknown_ticket", Some("ticket_id")),
         Error::UnknownContact => (INVALID, "payout.unknown_contact", Some("contact_id")),
+        Error::NoChannel => (CONFLICT, "payout.no_channel", None),
+        Error::ChannelNeeded => (INVALID, "payout.channel_needed", Some("channel_id")),
         Error::UnknownChannel => (INVALID, "payout.unknown_channel", Some("channel_id")),
     }
 }

@@ -1,9 +1,12 @@
-//! Where PawaPay calls back. Nobody vouches for what comes here, so it decides nothing: it makes us
-//! ask PawaPay for the payout's status sooner.
+//! Where PawaPay calls back. What comes here decides nothing, signed or not: it makes us ask
+//! PawaPay for the payout's status sooner. A signature that is wrong is refused all the same.
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path};
-use commands::gateways::pawapay::{self, Found, PayoutStatus, parse_callback};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::Utc;
+use commands::gateways::pawapay::signature::{self, Message, PublicKey};
+use commands::gateways::pawapay::{self, Callback, Found, parse_callback};
 use commands::policies::submit_payouts;
 use commands::{Error, Refusal};
 use domain::payout::{Payout, State as Standing};
@@ -13,30 +16,68 @@ use uuid::Uuid;
 use crate::State;
 use crate::problem::Problem;
 
-/// The id in the address is the organisation's: an account at PawaPay belongs to no channel.
 pub(super) async fn receive(
     state: Data<State>,
-    organization: Path<Uuid>,
+    channel: Path<Uuid>,
+    request: HttpRequest,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
-    let malformed = |detail: String| Problem::bad_request("webhook.malformed", detail);
-    let found = match parse_callback(&body) {
-        Ok(PayoutStatus::Found(found)) => found,
-        Ok(PayoutStatus::NotFound) => return Err(malformed("about no payout".into())),
-        Err(error) => return Err(malformed(error.to_string())),
+    let merchant = state.routes.merchant(*channel).await?.ok_or_else(Problem::not_found)?;
+    if let Some(key) = &merchant.callback_key {
+        check(key, &request, &body)?;
+    }
+    let told = parse_callback(&body)
+        .map_err(|error| Problem::bad_request("webhook.malformed", error.to_string()))?;
+    let news = match told {
+        Callback::Payout(found) => follow(&state, merchant.tenant, *channel, &found).await?,
+        Callback::OfAnotherKind => false,
     };
+    Ok(HttpResponse::Ok().json(json!({"data": {"news": news}})))
+}
+
+fn check(key: &str, request: &HttpRequest, body: &[u8]) -> Result<(), Problem> {
+    let header = |name: &str| {
+        let values = request.headers().get_all(name).map(|value| value.to_str().ok());
+        let values = values.collect::<Option<Vec<_>>>()?;
+        (!values.is_empty()).then(|| values.join(", "))
+    };
+    let connection = request.connection_info();
+    let message = Message {
+        method: request.method().as_str(),
+        authority: connection.host(),
+        path: request.path(),
+        header: &header,
+        body,
+    };
+    let wrong =
+        |detail: String| Problem::new(StatusCode::UNAUTHORIZED, "webhook.signature", detail);
+    if !signature::is_signed(&message) {
+        return Ok(());
+    }
+    let key = PublicKey::parse(key).map_err(|error| wrong(error.to_string()))?;
+    signature::verify(&key, &message, Utc::now()).map_err(|error| wrong(error.to_string()))
+}
+
+/// Asks about the payout sooner, unless that would tell nothing new.
+async fn follow(
+    state: &State,
+    tenant: Uuid,
+    channel: Uuid,
+    found: &Found,
+) -> Result<bool, Problem> {
     let payout = Uuid::parse_str(&found.payout_id).map_err(|_| Problem::not_found())?;
-    let standing = match state.commands.load::<Payout>(*organization, payout).await {
+    let standing = match state.commands.load::<Payout>(tenant, payout).await {
         Ok((payout, _)) => payout.standing,
         Err(Error::Refused(Refusal::NotFound)) => None,
         Err(error) => return Err(error.into()),
     };
+    let standing = standing.filter(|standing| standing.channel == Some(channel));
     let standing = standing.ok_or_else(Problem::not_found)?;
-    let news = is_news(standing.state, &found);
+    let news = is_news(standing.state, found);
     if news {
-        submit_payouts::wake(state.commands.store(), *organization, payout).await?;
+        submit_payouts::wake(state.commands.store(), tenant, payout).await?;
     }
-    Ok(HttpResponse::Ok().json(json!({"data": {"news": news}})))
+    Ok(news)
 }
 
 /// Whether it tells something else than what is settled.

@@ -71,10 +71,27 @@ impl Found {
     }
 }
 
+/// What a callback is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callback {
+    Payout(Found),
+    /// A deposit, a refund or a remittance: PawaPay tells of those, too, where it is given one
+    /// address for all.
+    OfAnotherKind,
+}
+
 /// Reads the body of a webhook. Nobody vouches for it: ask for the status before believing it.
-pub fn parse_callback(body: &[u8]) -> Result<PayoutStatus, Malformed> {
+pub fn parse_callback(body: &[u8]) -> Result<Callback, Malformed> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Malformed("not JSON"))?;
-    read(&body)
+    let told = body.get("data").unwrap_or(&body);
+    let others = ["depositId", "refundId", "remittanceId"];
+    if told["payoutId"].is_null() && others.iter().any(|id| told[*id].is_string()) {
+        return Ok(Callback::OfAnotherKind);
+    }
+    match read(&body)? {
+        PayoutStatus::Found(found) => Ok(Callback::Payout(found)),
+        PayoutStatus::NotFound => Err(Malformed("about no payout")),
+    }
 }
 
 /// A status comes in an envelope, a callback bare, and version 1 sends a list of none or one.
@@ -127,14 +144,14 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn callback(body: &Value) -> Result<PayoutStatus, Malformed> {
+    fn callback(body: &Value) -> Result<Callback, Malformed> {
         parse_callback(body.to_string().as_bytes())
     }
 
     fn understood(body: &Value) -> Found {
         match callback(body).unwrap() {
-            PayoutStatus::Found(found) => found,
-            PayoutStatus::NotFound => unreachable!("it is there"),
+            Callback::Payout(found) => found,
+            Callback::OfAnotherKind => unreachable!("it is a payout"),
         }
     }
 
@@ -194,7 +211,8 @@ mod tests {
         assert_eq!(found.phone_number.as_deref(), Some("260960000001"));
         assert_eq!(found.provider.as_deref(), Some("MTN_MOMO_ZMB"));
         assert_eq!(found.provider_transaction_id.as_deref(), Some("99"));
-        assert_eq!(callback(&json!([])), Ok(PayoutStatus::NotFound));
+        assert_eq!(read(&json!([])), Ok(PayoutStatus::NotFound));
+        assert_eq!(callback(&json!([])), Err(Malformed("about no payout")));
     }
 
     #[test]
@@ -205,11 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn news_of_other_money_is_known_as_such() {
+        for id in ["depositId", "refundId", "remittanceId"] {
+            let body = json!({id: "d", "status": "COMPLETED"});
+            assert_eq!(callback(&body), Ok(Callback::OfAnotherKind));
+            let status = json!({"status": "FOUND", "data": body});
+            assert_eq!(callback(&status), Ok(Callback::OfAnotherKind));
+        }
+    }
+
+    #[test]
     fn what_is_not_about_a_payout_is_refused() {
         assert_eq!(parse_callback(b"pay!"), Err(Malformed("not JSON")));
         assert_eq!(callback(&json!("p")), Err(Malformed("not an object")));
-        let deposit = json!({"depositId": "d", "status": "COMPLETED"});
-        assert_eq!(callback(&deposit), Err(Malformed("payoutId is missing")));
+        let nothing = json!({"status": "COMPLETED"});
+        assert_eq!(callback(&nothing), Err(Malformed("payoutId is missing")));
         assert_eq!(callback(&json!({"payoutId": "p"})), Err(Malformed("status is missing")));
     }
 

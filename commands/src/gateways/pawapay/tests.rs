@@ -1,6 +1,8 @@
 //! PawaPay, played by a server with prepared answers.
 #![allow(clippy::unwrap_used)]
 
+mod fixtures;
+
 use super::*;
 use crate::gateways::http::canned::{Canned, Step};
 
@@ -18,7 +20,7 @@ fn payout() -> Payout {
 }
 
 fn pawapay(base_url: &str) -> PawaPay {
-    PawaPay::new(http::client().unwrap(), base_url, "the-token".into()).unwrap()
+    PawaPay::new(http::client().unwrap(), base_url).unwrap().with_token("the-token".into())
 }
 
 async fn submitting(step: Step) -> Result<Submitted, Lost> {
@@ -163,7 +165,7 @@ fn the_token_is_not_written_anywhere() {
     assert!(!format!("{:?}", pawapay("https://api.example.com")).contains("the-token"));
     let client = http::client().unwrap();
     for wrong in ["", "api.example.com", "ftp://example.com", "mailto:a@example.com"] {
-        let refused = PawaPay::new(client.clone(), wrong, String::new());
+        let refused = PawaPay::new(client.clone(), wrong);
         assert_eq!(refused.unwrap_err(), InvalidAddress);
     }
 }

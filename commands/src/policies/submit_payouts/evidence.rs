@@ -5,10 +5,10 @@ use domain::payout::{Command, Standing, State};
 use event_store::Store;
 use uuid::Uuid;
 
-use super::{KIND, Look, Order, Payer};
+use super::{Account, KIND, Look, Order, Payer};
 use crate::Error;
 use crate::effects::{Effect, Outcome};
-use crate::gateways::pawapay::{self, Amount, Found, PawaPay, PayoutStatus};
+use crate::gateways::pawapay::{self, Amount, Found, PayoutStatus};
 
 /// Lets a payout's effect ask for the status now. One that was done may be asked about again: what
 /// made somebody wake it may contradict what is settled.
@@ -32,12 +32,12 @@ impl Payer {
     pub(super) async fn look(
         &self,
         effect: &Effect,
-        pawapay: &PawaPay,
+        account: &Account,
         standing: &Standing,
     ) -> Result<Look, Error> {
-        let found = match pawapay.status(effect.id).await {
+        let found = match account.pawapay.status(effect.id).await {
             Ok(PayoutStatus::Found(found)) => found,
-            Ok(PayoutStatus::NotFound) => return self.absent(effect, standing).await,
+            Ok(PayoutStatus::NotFound) => return self.absent(effect, account, standing).await,
             Err(error) => {
                 return self
                     .uncertain(effect, standing, error.to_string())
@@ -49,7 +49,12 @@ impl Payer {
         self.follow(effect, standing, &order, &found).await.map(Look::Settled)
     }
 
-    async fn absent(&self, effect: &Effect, standing: &Standing) -> Result<Look, Error> {
+    async fn absent(
+        &self,
+        effect: &Effect,
+        account: &Account,
+        standing: &Standing,
+    ) -> Result<Look, Error> {
         if matches!(standing.state, State::Completed | State::Failed) {
             return Ok(Look::Settled(Outcome::Done));
         }
@@ -63,6 +68,11 @@ impl Payer {
         if standing.accepted {
             // Such a provider is not the one that took it: it must not get it a second time.
             let reason = "the provider no longer knows a payout that it had".to_owned();
+            return self.lose_sight(effect, reason).await.map(Look::Settled);
+        }
+        if standing.token.as_ref().is_some_and(|token| *token != account.token) {
+            // Another account may have it.
+            let reason = "it was submitted with an API token that was replaced since".to_owned();
             return self.lose_sight(effect, reason).await.map(Look::Settled);
         }
         Ok(Look::Absent)
