@@ -9,6 +9,7 @@ pub mod embedded;
 mod keyring;
 pub mod keys;
 pub mod log;
+pub mod rate_limit;
 pub mod store;
 pub mod subscription;
 pub mod tenant;

@@ -15,6 +15,7 @@ mod messages;
 mod payouts;
 mod postgres_es;
 mod processes;
+mod rate_limits;
 mod read_models;
 mod support;
 mod templates;
