@@ -3,10 +3,11 @@
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::error::{PathError, QueryPayloadError};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, ResponseError};
 
+use crate::patience;
 use crate::problem::{CONTENT, Problem};
 
 pub(crate) async fn nowhere() -> Problem {
@@ -36,7 +37,12 @@ pub(crate) fn as_problem<B: MessageBody>(
     if told || !(status.is_client_error() || status.is_server_error()) {
         return response.map_into_left_body();
     }
+    let late = response.response().error().is_some_and(patience::ran_out);
+    let status = if late { StatusCode::REQUEST_TIMEOUT } else { status };
     let (code, detail) = match status {
+        StatusCode::REQUEST_TIMEOUT => {
+            ("request.timeout", "the body did not come in time; send the request again")
+        }
         StatusCode::METHOD_NOT_ALLOWED => ("route.method_not_allowed", "use another method"),
         StatusCode::PAYLOAD_TOO_LARGE => ("request.too_large", "the body is too large"),
         StatusCode::BAD_REQUEST => ("request.malformed", "the request can't be read"),
@@ -50,6 +56,10 @@ pub(crate) fn as_problem<B: MessageBody>(
     let mut problem = Problem::new(status, code, detail).error_response();
     if let Some(allow) = allow {
         problem.headers_mut().insert(ALLOW, allow);
+    }
+    if late {
+        // What still comes belongs to a request that has been answered.
+        problem.head_mut().set_connection_type(ConnectionType::Close);
     }
     let request = response.into_parts().0;
     ServiceResponse::new(request, problem).map_into_right_body()

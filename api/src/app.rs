@@ -13,10 +13,12 @@ use commands::access::Access;
 use commands::gateways::whatsapp::graph::Graphs;
 use commands::intake::Routes;
 use event_store::Database;
+use event_store::rate_limit::Leases;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::idempotent::InFlight;
-use crate::{answers, routes, trace};
+use crate::terms::Terms;
+use crate::{answers, cors, limits, patience, routes, trace};
 
 const WORKERS: usize = 2;
 /// How long requests that run may take to end when the server stops.
@@ -36,6 +38,8 @@ pub struct State {
     /// The way to WhatsApp, for handlers that ask it something.
     pub graphs: Graphs,
     pub metrics: Option<PrometheusHandle>,
+    pub(crate) terms: Terms,
+    pub(crate) leases: Leases,
     pub(crate) in_flight: InFlight,
 }
 
@@ -49,12 +53,18 @@ impl State {
         State {
             access: Access::new(commands.clone()),
             routes: Routes::new(commands.clone()),
+            terms: Terms::default(),
+            leases: Leases::new(commands.store().clone()),
             in_flight: InFlight::default(),
             commands,
             database,
             graphs,
             metrics,
         }
+    }
+
+    pub fn on(self, terms: Terms) -> State {
+        State { terms, ..self }
     }
 }
 
@@ -72,13 +82,12 @@ impl Application {
             App::new()
                 .app_data(state.clone())
                 .configure(configure)
+                .wrap(from_fn(patience::middleware))
+                .wrap(from_fn(limits::middleware))
                 .wrap(from_fn(trace::middleware))
                 .wrap(Compress::default())
-                .wrap(
-                    DefaultHeaders::new()
-                        .add(("Cache-Control", "no-store"))
-                        .add(("X-Content-Type-Options", "nosniff")),
-                )
+                .wrap(safe_headers())
+                .wrap(from_fn(cors::middleware))
         };
         let server = HttpServer::new(app)
             .workers(WORKERS)
@@ -106,6 +115,17 @@ impl Application {
             () = stop => Ok(()),
         }
     }
+}
+
+/// What keeps a browser from doing with an answer what nobody meant, unless a handler says other.
+fn safe_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Cache-Control", "no-store"))
+        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Strict-Transport-Security", "max-age=31536000"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
 }
 
 /// Limits, answers to what no handler sees, and the routes.

@@ -16,9 +16,9 @@ use domain::{Actor, Personal};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::State;
 use crate::problem::Problem;
 use crate::trace::RequestId;
+use crate::{State, address};
 
 const MOST_USER_AGENT: usize = 512;
 
@@ -76,7 +76,7 @@ impl Member {
         Ok(Member {
             principal,
             request_id: RequestId::of(&request),
-            ip: request.peer_addr().map(|peer| peer.ip().to_string()),
+            ip: address::of(&request, state.terms.proxies).map(|ip| ip.to_string()),
             user_agent: user_agent.map(|agent| agent.chars().take(MOST_USER_AGENT).collect()),
         })
     }
@@ -100,7 +100,7 @@ fn state(request: &HttpRequest) -> Result<Data<State>, Problem> {
     state.ok_or_else(|| Problem::unavailable("unavailable", "the server is starting"))
 }
 
-fn key(request: &HttpRequest) -> Option<String> {
+pub(crate) fn key(request: &HttpRequest) -> Option<String> {
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
     let bearer = header(AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;

@@ -1,8 +1,12 @@
 //! Limits on how often something may happen, which all processes over one database share.
 
+mod leases;
+
 use std::time::Duration;
 
 use uuid::Uuid;
+
+pub use leases::Leases;
 
 use crate::{Error, Store};
 
@@ -29,19 +33,33 @@ impl Store {
     /// Takes a token of a limit's bucket. The parts that name the bucket may be personal: only
     /// their keyed hash is kept.
     pub async fn take_token(&self, bucket: &[&[u8]], limit: Limit) -> Result<Taken, Error> {
-        let parts = [&[b"rate limit".as_slice()], bucket].concat();
-        let (allowed, remaining, retry_after, full_after): (bool, i32, f64, f64) = sqlx::query_as(
-            "select allowed, remaining, extract(epoch from retry_after)::float8,
+        Ok(self.take_tokens(&self.bucket(bucket), limit, 1).await?.1)
+    }
+
+    fn bucket(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.lookup(Uuid::nil(), &[&[b"rate limit".as_slice()], parts].concat())
+    }
+
+    /// Takes as many of `wanted` tokens as there are; tells how many those were.
+    async fn take_tokens(
+        &self,
+        bucket: &[u8; 32],
+        limit: Limit,
+        wanted: i32,
+    ) -> Result<(i32, Taken), Error> {
+        let (granted, remaining, retry_after, full_after): (i32, i32, f64, f64) = sqlx::query_as(
+            "select granted, remaining, extract(epoch from retry_after)::float8,
                     extract(epoch from full_after)::float8
-               from take_token($1, $2, $3)",
+               from take_tokens($1, $2, $3, $4)",
         )
-        .bind(self.lookup(Uuid::nil(), &parts))
+        .bind(bucket)
         .bind(limit.burst)
         .bind(limit.per)
+        .bind(wanted)
         .fetch_one(self.pool())
         .await?;
         let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let (retry_after, full_after) = (seconds(retry_after), seconds(full_after));
-        Ok(Taken { allowed, remaining, retry_after, full_after })
+        Ok((granted, Taken { allowed: granted > 0, remaining, retry_after, full_after }))
     }
 }

@@ -2,6 +2,8 @@
 //! which can be typed breaks the server.
 
 mod cost;
+mod edges;
+mod limits;
 mod row_security;
 
 use reqwest::Method;

@@ -97,7 +97,7 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let kept = kept(&file)?;
     let hand = Hand(Arc::default());
     let server = Server::start(settings, Clock::Told(hand.0.clone())).await?;
-    let application = server.bind(settings).await?;
+    let application = server.bind(settings, true).await?;
     let base_url = format!("http://{}", application.address());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = actix_web::rt::spawn(application.run(async {

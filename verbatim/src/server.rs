@@ -38,7 +38,7 @@ pub(crate) struct Server {
 /// `verbatim serve`.
 pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
     let server = Server::start(settings, Clock::Database).await?;
-    let application = server.bind(settings).await?;
+    let application = server.bind(settings, false).await?;
     tracing::info!("Listening on http://{}", application.address());
     application.run(asked_to_stop()).await?;
     server.stop().await;
@@ -107,13 +107,14 @@ impl Server {
     }
 
     /// The HTTP side, listening but not yet answering.
-    pub(crate) async fn bind(&self, settings: &Settings) -> Outcome<Application> {
+    pub(crate) async fn bind(&self, settings: &Settings, demo: bool) -> Outcome<Application> {
         let state = State::new(
             self.commands.clone(),
             self.database.clone(),
             self.graphs.clone(),
             metrics(),
         );
+        let state = state.on(settings.terms.told(demo));
         let listen = &settings.listen;
         let application = Application::bind(state, listen)
             .await

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use api::terms::{Limits, per_minute};
 use clap::Args;
 use event_store::database::told;
 use event_store::embedded;
@@ -40,6 +41,48 @@ pub(crate) struct Settings {
         global = true
     )]
     pub(crate) pawapay_base_url: String,
+    #[command(flatten)]
+    pub(crate) terms: Terms,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Terms {
+    /// Requests that one key may make in a minute; 0 for as many as it likes [default: 6000, in
+    /// the demo 10 times as many; the same for the next two].
+    #[arg(long, env = "VERBATIM_LIMIT_KEY", global = true, value_name = "REQUESTS")]
+    limit_key: Option<u32>,
+    /// Requests from one address, whoever calls [default: 12000].
+    #[arg(long, env = "VERBATIM_LIMIT_ADDRESS", global = true, value_name = "REQUESTS")]
+    limit_address: Option<u32>,
+    /// Requests of a whole organisation, where its plan says nothing else [default: 30000].
+    #[arg(long, env = "VERBATIM_LIMIT_ORGANIZATION", global = true, value_name = "REQUESTS")]
+    limit_organization: Option<u32>,
+    /// How many proxies stand in front, each appending to X-Forwarded-For.
+    #[arg(long, env = "VERBATIM_PROXIES", default_value_t = 0, global = true)]
+    proxies: usize,
+    /// Origins of pages that may call from a browser, like https://desk.example, with commas
+    /// between; `*` for any.
+    #[arg(long, env = "VERBATIM_CORS_ORIGINS", value_delimiter = ',', global = true)]
+    cors_origins: Vec<String>,
+}
+
+impl Terms {
+    /// On what terms clients are served; a demo is for playing.
+    pub(crate) fn told(&self, demo: bool) -> api::terms::Terms {
+        let generous = if demo { 10 } else { 1 };
+        let limit =
+            |told: Option<u32>, otherwise: u32| per_minute(told.unwrap_or(otherwise * generous));
+        api::terms::Terms {
+            limits: Limits {
+                address: limit(self.limit_address, 12_000),
+                key: limit(self.limit_key, 6_000),
+                organization: limit(self.limit_organization, 30_000),
+            },
+            proxies: self.proxies,
+            origins: self.cors_origins.iter().filter(|told| !told.is_empty()).cloned().collect(),
+            ..api::terms::Terms::default()
+        }
+    }
 }
 
 impl Settings {

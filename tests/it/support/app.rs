@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::terms::Terms;
 use api::{Application, State};
 use commands::access;
 use commands::gateways::http;
@@ -28,6 +29,12 @@ pub(crate) struct App {
     _stop: (oneshot::Sender<()>, watch::Sender<bool>),
 }
 
+/// One more process over the database of an [`App`]: it answers, and leaves feeding to that one.
+pub(crate) struct Twin {
+    pub(crate) base_url: String,
+    _stop: oneshot::Sender<()>,
+}
+
 /// An organisation with one line, one account at PawaPay, and a key for each role.
 pub(crate) struct Organization {
     pub(crate) id: Uuid,
@@ -44,6 +51,8 @@ pub(crate) const VERIFY_TOKEN: &str = "a token that we made up";
 pub(crate) const ACCESS_TOKEN: &str = "a token that Meta gave us";
 pub(crate) const LINE: &str = "1044";
 pub(crate) const API_TOKEN: &str = "token";
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 /// What the server answered.
 #[derive(Debug)]
@@ -90,23 +99,25 @@ impl App {
 
     /// Record times come from this clock.
     pub(crate) async fn start_at(clock: Clock) -> App {
-        // Nobody listens there.
-        Self::start_facing("http://127.0.0.1:9", clock).await
+        Self::start_facing(NOBODY, clock).await
     }
 
     /// WhatsApp is there.
     pub(crate) async fn start_facing(whatsapp: &str, clock: Clock) -> App {
+        Self::start_with(whatsapp, clock, Terms::default()).await
+    }
+
+    /// Clients are served on these terms.
+    pub(crate) async fn start_on(terms: Terms) -> App {
+        Self::start_with(NOBODY, Clock::Database, terms).await
+    }
+
+    async fn start_with(whatsapp: &str, clock: Clock, terms: Terms) -> App {
         let db = TestDatabase::new().await;
         let store = db.store_at(clock).await;
         projections::live::prepare(&db.database).await.unwrap();
         let commands = Commands::new(store.clone());
-        let state = State::new(commands.clone(), db.database.clone(), graphs(whatsapp), None);
-        let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}", application.address());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(application.run(async {
-            let _ = stopped.await;
-        }));
+        let (base_url, stop) = serve(&commands, &db, whatsapp, terms).await;
         let (stop_feeding, told) = watch::channel(false);
         let feed = projections::live::run(db.database.clone(), store.clone(), told.clone());
         tokio::spawn(feed);
@@ -114,6 +125,12 @@ impl App {
         let client = client();
         let _stop = (stop, stop_feeding);
         App { db, store, commands, base_url, client, _stop }
+    }
+
+    pub(crate) async fn twin(&self, terms: Terms) -> Twin {
+        let commands = Commands::new(self.db.store().await);
+        let (base_url, _stop) = serve(&commands, &self.db, NOBODY, terms).await;
+        Twin { base_url, _stop }
     }
 
     pub(crate) async fn organization(&self, name: &str) -> Organization {
@@ -236,6 +253,22 @@ pub(crate) fn shop_line() -> Value {
         "display_phone_number": "15550100200", "app_secret": APP_SECRET,
         "verify_token": VERIFY_TOKEN, "access_token": ACCESS_TOKEN,
     })
+}
+
+async fn serve(
+    commands: &Commands,
+    db: &TestDatabase,
+    whatsapp: &str,
+    terms: Terms,
+) -> (String, oneshot::Sender<()>) {
+    let state = State::new(commands.clone(), db.database.clone(), graphs(whatsapp), None).on(terms);
+    let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", application.address());
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(application.run(async {
+        let _ = stopped.await;
+    }));
+    (base_url, stop)
 }
 
 /// The way to a server that acts as WhatsApp.

@@ -1,0 +1,199 @@
+//! How often somebody may ask: by address before anybody looks at who it is, then by key and by
+//! organisation. All answers tell what is left (draft-ietf-httpapi-ratelimit-headers).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, ResponseError};
+use event_store::rate_limit::{Leases, Limit, Taken};
+
+use crate::problem::Problem;
+use crate::{State, address, auth};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STANDING: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What a request is counted against, and what is left of it.
+struct Counted {
+    policy: &'static str,
+    limit: Limit,
+    taken: Taken,
+}
+
+/// Lets a request through if everybody it counts against has a token left.
+pub(crate) async fn middleware(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody, BoxBody>>, Error> {
+    let state = request.app_data::<Data<State>>().cloned();
+    let Some(state) = state.filter(|_| is_counted(request.path())) else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    let address = address::of(request.request(), state.terms.proxies);
+    if request.path().starts_with("/webhooks/") {
+        return webhook(&state, address, request, next).await;
+    }
+    let mut counted = vec![];
+    let mut response = match count(&state, &request, address, &mut counted).await {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(problem) => request.into_response(problem.error_response()).map_into_right_body(),
+    };
+    tell(&counted, response.headers_mut());
+    Ok(response)
+}
+
+/// Whoever watches the program must always hear from it.
+fn is_counted(path: &str) -> bool {
+    !matches!(path, "/health" | "/ready" | "/metrics")
+}
+
+/// A provider may tell as much as there is to tell; who calls in its name and is refused for it is
+/// counted.
+async fn webhook<B: MessageBody>(
+    state: &State,
+    address: Option<IpAddr>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let limited = state.terms.limits.address.zip(address.map(network));
+    if let Some((_, network)) = &limited
+        && let Some(wait) = state.leases.refused(&[b"webhook", network]).await
+    {
+        let problem = too_many("address", wait);
+        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+    }
+    let response = next.call(request).await?;
+    if let Some((limit, network)) = limited
+        && response.status().is_client_error()
+    {
+        take(&state.leases, &[b"webhook", &network], limit).await;
+    }
+    Ok(response.map_into_left_body())
+}
+
+async fn count(
+    state: &State,
+    request: &ServiceRequest,
+    address: Option<IpAddr>,
+    counted: &mut Vec<Counted>,
+) -> Result<(), Problem> {
+    let limits = state.terms.limits;
+    if let Some((limit, network)) = limits.address.zip(address.map(network)) {
+        one(state, "address", &network, limit, counted).await?;
+    }
+    if limits.key.is_none() && limits.organization.is_none() {
+        return Ok(());
+    }
+    let Some(key) = auth::key(request.request()) else { return Ok(()) };
+    // Whether it opens anything, the handler decides; it is asked once for both.
+    let Ok(Some(principal)) = state.access.check(&key).await else { return Ok(()) };
+    if let Some(limit) = limits.key {
+        one(state, "key", principal.key.as_bytes(), limit, counted).await?;
+    }
+    if let Some(limit) = limits.organization {
+        one(state, "organization", principal.tenant.as_bytes(), limit, counted).await?;
+    }
+    Ok(())
+}
+
+async fn one(
+    state: &State,
+    policy: &'static str,
+    whose: &[u8],
+    limit: Limit,
+    counted: &mut Vec<Counted>,
+) -> Result<(), Problem> {
+    let Some(taken) = take(&state.leases, &[policy.as_bytes(), whose], limit).await else {
+        return Ok(());
+    };
+    counted.push(Counted { policy, limit, taken });
+    match taken.allowed {
+        true => Ok(()),
+        false => Err(too_many(policy, taken.retry_after)),
+    }
+}
+
+/// While nobody can count, nobody is refused: a database that is gone answers by itself.
+async fn take(leases: &Leases, bucket: &[&[u8]], limit: Limit) -> Option<Taken> {
+    let taken = leases.take(bucket, limit).await;
+    taken.inspect_err(|error| tracing::debug!(%error, "A request could not be counted")).ok()
+}
+
+/// One who has an IPv6 address has a whole network of them.
+fn network(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets()[..8].to_vec(),
+    }
+}
+
+fn too_many(policy: &str, wait: Duration) -> Problem {
+    let seconds = up(wait).max(1);
+    let whose = match policy {
+        "key" => "this key asks",
+        "organization" => "the organisation asks",
+        _ => "somebody at this address asks",
+    };
+    let detail = format!("{whose} too often; try again in {seconds} s");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit.exceeded", detail)
+        .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
+        .with("policy", policy)
+}
+
+/// Whole seconds, so that who waits them has waited enough.
+fn up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn tell(counted: &[Counted], headers: &mut HeaderMap) {
+    let list = |item: fn(&Counted) -> String| {
+        let items: Vec<String> = counted.iter().map(item).collect();
+        HeaderValue::from_str(&items.join(", ")).ok().filter(|_| !items.is_empty())
+    };
+    let policies =
+        list(|it| format!("\"{}\";q={};w={}", it.policy, it.limit.burst, it.limit.per.as_secs()));
+    let standings = list(|it| {
+        format!("\"{}\";r={};t={}", it.policy, it.taken.remaining, up(it.taken.full_after))
+    });
+    for (name, value) in [(POLICY, policies), (STANDING, standings)] {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_an_ipv6_network_count_as_one() {
+        let network = |text: &str| network(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:2"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.7"), network("192.0.2.7"));
+    }
+
+    #[test]
+    fn what_is_left_is_told_as_the_draft_writes_it() {
+        let taken = Taken {
+            allowed: true,
+            remaining: 41,
+            retry_after: Duration::ZERO,
+            full_after: Duration::from_millis(2100),
+        };
+        let limit = Limit { burst: 60, per: Duration::from_secs(60) };
+        let counted = ["address", "key"].map(|policy| Counted { policy, limit, taken });
+        let mut headers = HeaderMap::new();
+        tell(&counted, &mut headers);
+        assert_eq!(headers.get(POLICY).unwrap(), "\"address\";q=60;w=60, \"key\";q=60;w=60");
+        assert_eq!(headers.get(STANDING).unwrap(), "\"address\";r=41;t=3, \"key\";r=41;t=3");
+    }
+}

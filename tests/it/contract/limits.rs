@@ -1,0 +1,137 @@
+//! How often somebody may ask, whichever process they ask.
+
+use std::time::Instant;
+
+use api::terms::{Limits, Terms, per_minute};
+use futures_util::future::join_all;
+use reqwest::Method;
+
+use super::problem;
+use crate::support::{ANA, Answer, App, client};
+
+const INBOX: &str = "/v1/inbox";
+
+fn terms(limits: Limits) -> Terms {
+    Terms { limits, ..Terms::default() }
+}
+
+/// What is left, by policy.
+fn left(answer: &Answer, policy: &str) -> i64 {
+    let standing = answer.header("ratelimit");
+    let item = standing.split(", ").find(|item| item.starts_with(&format!("\"{policy}\"")));
+    let left = item.unwrap_or_else(|| panic!("{standing}")).split(';').nth(1).unwrap();
+    left.strip_prefix("r=").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_when_to_come_back() {
+    let app = App::start_on(terms(Limits { key: per_minute(5), ..Limits::default() })).await;
+    let ours = app.organization("Baraka").await;
+    for expected in (0..5).rev() {
+        let answer = app.get(&ours.agent, INBOX).await.expect(200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"key\";q=5;w=60");
+        assert_eq!(left(&answer, "key"), expected);
+    }
+    let head = app.store.head();
+    for (method, path) in [(Method::GET, INBOX), (Method::POST, "/v1/contacts")] {
+        let body = serde_json::json!({"name": "Ben"});
+        let refused = app.send(method, &ours.agent, path, Some(body), &[]).await;
+        assert_eq!(problem(&refused, 429), "rate_limit.exceeded");
+        assert_eq!(refused.json()["policy"], "key");
+        let wait: u64 = refused.header("retry-after").parse().unwrap();
+        assert!((1..=12).contains(&wait), "{wait}");
+        assert_eq!(left(&refused, "key"), 0);
+    }
+    assert_eq!(app.store.head(), head, "nothing of it happened");
+    // Everybody has a limit of their own, and whoever watches the server none.
+    app.get(&ours.owner, INBOX).await.expect(200);
+    for open in ["/health", "/ready"] {
+        assert_eq!(app.get("", open).await.expect(200).header("ratelimit"), "");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_counted_before_anybody_asks_who_it_is() {
+    let limits = Limits { address: per_minute(4), ..Limits::default() };
+    let app = App::start_on(Terms { proxies: 1, ..terms(limits) }).await;
+    let ours = app.organization("Baraka").await;
+    let from = async |address: &str, key: &str| {
+        let forwarded = [("x-forwarded-for", address)];
+        app.send(Method::GET, key, INBOX, None, &forwarded).await
+    };
+    for _ in 0..4 {
+        assert_eq!(from("192.0.2.7", "nonsense").await.refused(401), "auth.invalid_key");
+    }
+    for key in ["nonsense", "", &ours.agent] {
+        assert_eq!(problem(&from("192.0.2.7", key).await, 429), "rate_limit.exceeded");
+    }
+    // Who writes addresses into the header before our proxy does gains nothing.
+    let forged = from("198.51.100.1, 192.0.2.7", &ours.agent).await;
+    assert_eq!(problem(&forged, 429), "rate_limit.exceeded");
+    from("192.0.2.8", &ours.agent).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_organisation_is_counted_over_all_its_keys() {
+    let limits = Limits { key: per_minute(5), organization: per_minute(8), ..Limits::default() };
+    let app = App::start_on(terms(limits)).await;
+    let ours = app.organization("Baraka").await;
+    let theirs = app.organization("Elsewhere").await;
+    // The owner has asked once before, to connect the line.
+    for (key, times) in [(&ours.agent, 4), (&ours.owner, 3)] {
+        for _ in 0..times {
+            app.get(key, INBOX).await.expect(200);
+        }
+    }
+    let refused = app.get(&ours.auditor, INBOX).await;
+    assert_eq!(problem(&refused, 429), "rate_limit.exceeded");
+    assert_eq!(refused.json()["policy"], "organization");
+    assert_eq!(left(&refused, "organization"), 0);
+    assert_eq!(left(&app.get(&theirs.auditor, INBOX).await.expect(200), "organization"), 6);
+}
+
+#[tokio::test]
+async fn a_provider_tells_all_there_is_to_tell_and_a_forger_is_stopped() {
+    let limits = Limits { address: per_minute(3), ..Limits::default() };
+    let app = App::start_on(terms(limits)).await;
+    let ours = app.organization("Baraka").await;
+    for number in 0..8 {
+        app.say(&ours, &ANA, &format!("wamid.{number}"), number, "Hello").await;
+    }
+    for _ in 0..3 {
+        let forged = app.deliver_signed(ours.channel, b"{}", "sha256=00").await;
+        assert_eq!(forged.refused(401), "webhook.signature");
+    }
+    // The bucket is empty, which shows when one more asks for a token.
+    app.deliver_signed(ours.channel, b"{}", "sha256=00").await.refused(401);
+    let refused = app.deliver_signed(ours.channel, b"{}", "sha256=00").await;
+    assert_eq!(refused.refused(429), "rate_limit.exceeded");
+}
+
+#[tokio::test]
+async fn two_processes_enforce_one_limit_within_a_tenth() {
+    const QUOTA: u32 = 300;
+    let terms = terms(Limits { key: per_minute(QUOTA), ..Limits::default() });
+    let app = App::start_on(terms.clone()).await;
+    let twin = app.twin(terms).await;
+    let ours = app.organization("Baraka").await;
+    let client = client();
+    let since = Instant::now();
+    let mut allowed = 0;
+    for _ in 0..40 {
+        let asked = (0..20).map(|number| {
+            let base_url = if number % 2 == 0 { &app.base_url } else { &twin.base_url };
+            client.get(format!("{base_url}/v1/inbox?limit=1")).bearer_auth(&ours.agent).send()
+        });
+        for answer in join_all(asked).await {
+            match answer.unwrap().status().as_u16() {
+                200 => allowed += 1,
+                status => assert_eq!(status, 429),
+            }
+        }
+    }
+    let quota = f64::from(QUOTA);
+    let right = quota + since.elapsed().as_secs_f64() * quota / 60.0;
+    let ratio = f64::from(allowed) / right;
+    assert!((0.9..=1.1).contains(&ratio), "{allowed} of {right}");
+}
