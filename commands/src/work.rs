@@ -119,7 +119,12 @@ impl<'a> Work<'a> {
 
     /// Claims a value of a scope for an owner; the work falls if somebody has it.
     pub fn claim(&mut self, scope: &str, value: Vec<u8>, owner: String) {
-        self.claims.push(Claim { scope: scope.to_owned(), value, owner });
+        self.claims.push(Claim { tenant: self.meta.tenant, scope: scope.to_owned(), value, owner });
+    }
+
+    /// The same, but nobody in any organisation may have it.
+    pub fn claim_of_all(&mut self, scope: &str, value: Vec<u8>, owner: String) {
+        self.claims.push(Claim { tenant: Uuid::nil(), scope: scope.to_owned(), value, owner });
     }
 
     /// What a repeat with the same idempotency key is answered.

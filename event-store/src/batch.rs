@@ -40,9 +40,11 @@ pub struct NewEvent {
     pub payload: Value,
 }
 
-/// What must be unique in the organisation: a keyed hash in a scope, and who has it.
+/// What must be unique in an organisation: a keyed hash in a scope, and who has it. Under the nil
+/// tenant it is unique among all organisations.
 #[derive(Clone, Debug)]
 pub struct Claim {
+    pub tenant: Uuid,
     pub scope: String,
     pub value: Vec<u8>,
     pub owner: String,
@@ -135,7 +137,7 @@ impl Admission {
         }
         self.groups.push(group);
         self.bytes += written.bytes;
-        let claim = |claim: &Claim| (append.tenant, claim.scope.clone(), claim.value.clone());
+        let claim = |claim: &Claim| (claim.tenant, claim.scope.clone(), claim.value.clone());
         self.claims.extend(append.claims.iter().map(claim));
         self.keys.extend(append.idempotency.iter().map(|i| (append.tenant, i.key.clone())));
         true
@@ -147,7 +149,7 @@ impl Admission {
             self.streams.get(&name).is_none_or(|(version, _)| *version == stream.expected)
         };
         let unclaimed = |claim: &Claim| {
-            !self.claims.contains(&(append.tenant, claim.scope.clone(), claim.value.clone()))
+            !self.claims.contains(&(claim.tenant, claim.scope.clone(), claim.value.clone()))
         };
         let unused = |i: &IdempotencyRecord| !self.keys.contains(&(append.tenant, i.key.clone()));
         append.streams.iter().all(expected)
@@ -260,7 +262,7 @@ impl<'a> Arrays<'a> {
         }
         for claim in &append.claims {
             self.c_append.push(number);
-            self.c_tenant.push(append.tenant);
+            self.c_tenant.push(claim.tenant);
             self.c_scope.push(&claim.scope);
             self.c_value.push(&claim.value);
             self.c_owner.push(&claim.owner);

@@ -10,6 +10,7 @@ mod keyring;
 pub mod keys;
 pub mod log;
 pub mod rate_limit;
+mod secrets;
 pub mod store;
 pub mod subscription;
 pub mod tenant;

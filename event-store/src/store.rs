@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
 use crate::log;
+use crate::secrets::secret_of;
 use crate::tenant::{TOLD, within};
 
 /// How many appends may wait before callers do.
@@ -109,7 +110,7 @@ impl Clock {
 pub struct Store {
     pool: PgPool,
     worker: PgPool,
-    codec: Codec,
+    pub(crate) codec: Codec,
     clock: Clock,
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
@@ -250,7 +251,7 @@ impl Store {
             .bind(&highs)
             .fetch_all(&self.pool)
             .await?;
-        let claim = |(scope, value, owner)| Claim { scope, value, owner };
+        let claim = |(scope, value, owner)| Claim { tenant, scope, value, owner };
         Ok(rows.into_iter().map(claim).collect())
     }
 
@@ -274,40 +275,6 @@ impl Store {
     /// Encrypts an answer that an idempotency record keeps.
     pub fn wrap_answer(&self, tenant: Uuid, key: &[u8], answer: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(self.codec.keyring.master.wrap(answer, &answer_of(tenant, key))?)
-    }
-
-    /// Keeps a secret outside the log; returns a fingerprint that recognises it.
-    pub async fn keep_secret(
-        &self,
-        tenant: Uuid,
-        id: Uuid,
-        kind: &str,
-        secret: &[u8],
-    ) -> Result<String, Error> {
-        let wrapped = self.codec.keyring.master.wrap(secret, &secret_of(tenant, id))?;
-        sqlx::query(&format!(
-            "insert into secrets (tenant_id, id, kind, ciphertext) select t.id, $2, $3, $4 from {TOLD}"
-        ))
-        .bind(tenant)
-        .bind(id)
-        .bind(kind)
-        .bind(wrapped)
-        .execute(&self.pool)
-        .await?;
-        let hash = self.lookup(tenant, &[b"secret", kind.as_bytes(), secret]);
-        Ok(hex::encode(&hash[..8]))
-    }
-
-    /// A secret and whose it is. Whoever knows its id may not know the organisation yet.
-    pub async fn secret(&self, id: Uuid) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
-        let (tenant, wrapped): (Option<Uuid>, Option<Vec<u8>>) =
-            sqlx::query_as("select tenant_id, ciphertext from secret($1)")
-                .bind(id)
-                .fetch_one(&self.pool)
-                .await?;
-        let Some((tenant, wrapped)) = tenant.zip(wrapped) else { return Ok(None) };
-        let secret = self.codec.keyring.master.unwrap(&wrapped, &secret_of(tenant, id))?;
-        Ok(Some((tenant, secret)))
     }
 }
 
@@ -343,10 +310,6 @@ async fn check_master_key(pool: &PgPool, master: &MasterKey) -> Result<(), Error
 
 fn answer_of(tenant: Uuid, key: &[u8]) -> Vec<u8> {
     [b"answer".as_slice(), tenant.as_bytes(), key].concat()
-}
-
-fn secret_of(tenant: Uuid, id: Uuid) -> Vec<u8> {
-    [b"secret".as_slice(), tenant.as_bytes(), id.as_bytes()].concat()
 }
 
 fn raise(head: &watch::Sender<i64>, found: i64) {

@@ -118,8 +118,12 @@ async fn a_name_is_claimed_once_in_an_organisation() {
     let claiming = |stream: &str, tenant: u128| {
         let mut append = append(&[(stream, 0, 1)]);
         append.tenant = Uuid::from_u128(tenant);
-        append.claims =
-            vec![Claim { scope: "name".into(), value: vec![7], owner: stream.to_owned() }];
+        append.claims = vec![Claim {
+            tenant: append.tenant,
+            scope: "name".into(),
+            value: vec![7],
+            owner: stream.to_owned(),
+        }];
         append
     };
     store.append(claiming("a", 1)).await.unwrap();
@@ -127,6 +131,23 @@ async fn a_name_is_claimed_once_in_an_organisation() {
     let taken = Refusal::Claimed { scope: "name".into(), owner: "a".into() };
     assert!(matches!(refused, Err(Error::Refused(refusal)) if refusal == taken));
     store.append(claiming("c", 2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_claimed_of_all_is_claimed_once_among_all_organisations() {
+    let db = TestDatabase::new().await;
+    let store = db.store().await;
+    let claiming = |stream: &str, tenant: u128| {
+        let mut append = append(&[(stream, 0, 1)]);
+        append.tenant = Uuid::from_u128(tenant);
+        let (tenant, owner) = (Uuid::nil(), stream.to_owned());
+        append.claims = vec![Claim { tenant, scope: "email".into(), value: vec![7], owner }];
+        append
+    };
+    let (one, other) = tokio::join!(store.append(claiming("a", 1)), store.append(claiming("b", 2)));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    let found = store.claims(Uuid::nil(), &[("email", vec![7])]).await.unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 #[tokio::test]
@@ -407,6 +428,7 @@ async fn check_against_model(steps: &[Step]) {
             .collect();
         let mut wanted = append(&names);
         wanted.claims.extend(step.claim.map(|value| Claim {
+            tenant: wanted.tenant,
             scope: "c".into(),
             value: vec![value],
             owner: "x".into(),
