@@ -1,19 +1,18 @@
 //! Who calls, and what they may do: extractors that can't be built without the right, so that a
 //! handler's signature is its permission.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, USER_AGENT};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use commands::Meta;
-use commands::access::Principal;
+use commands::access::{Origin, Principal, Via};
 use domain::aggregate::Role;
-use domain::{Actor, Personal};
-use serde_json::{Map, Value};
+use domain::api_key::Act;
 use uuid::Uuid;
 
 use crate::problem::Problem;
@@ -22,13 +21,27 @@ use crate::{State, address};
 
 const MOST_USER_AGENT: usize = 512;
 
+/// Anybody at all.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(pub(crate) Origin);
+
+/// Somebody whom we know, even while they may do nothing else than mend what keeps them out.
+#[derive(Clone, Debug)]
+pub(crate) struct Known(pub(crate) Member);
+
+/// Somebody who signed in themselves, and may do as little as [`Known`].
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) member: Member,
+    /// With what they call.
+    pub(crate) token: String,
+}
+
 /// Anybody of the organisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) principal: Principal,
-    pub(crate) request_id: Uuid,
-    ip: Option<String>,
-    user_agent: Option<String>,
+    pub(crate) origin: Origin,
 }
 
 /// Who may change things: everybody but auditors.
@@ -50,35 +63,42 @@ impl Member {
 
     /// Commands of this request run in the caller's name and belong to the request.
     pub(crate) fn meta(&self) -> Meta {
-        let user = self.principal.user;
-        let mut meta = Meta::new(self.principal.tenant, Actor::User(user));
-        meta.correlation_id = self.request_id;
-        let told = [("ip", &self.ip), ("user_agent", &self.user_agent)];
-        let personal = |value: &String| {
-            serde_json::to_value(Personal::network(user, value.clone())).unwrap_or_default()
-        };
-        let entries = told
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), personal(value.as_ref()?))));
-        meta.metadata = Value::Object(entries.collect::<Map<_, _>>());
-        meta
+        self.principal.meta(&self.origin)
+    }
+
+    async fn known(request: &HttpRequest) -> Result<(Member, String), Problem> {
+        let key = key(request).ok_or_else(|| {
+            let detail = "send a key or token as `Authorization: Bearer <key>`";
+            unauthorized("auth.missing_key", detail)
+        })?;
+        let state = state(request)?;
+        let principal = state.access.check(&key).await?.ok_or_else(|| {
+            let detail = "the key or token is none of ours, has expired, or was revoked";
+            unauthorized("auth.invalid_key", detail)
+        })?;
+        Ok((Member { principal, origin: origin(request, state.terms.proxies) }, key))
     }
 
     async fn of(request: HttpRequest) -> Result<Member, Problem> {
-        let key = key(&request).ok_or_else(|| {
-            unauthorized("auth.missing_key", "send a key as `Authorization: Bearer <key>`")
-        })?;
-        let state = state(&request)?;
-        let principal = state.access.check(&key).await?.ok_or_else(|| {
-            unauthorized("auth.invalid_key", "the key is none of ours, or was revoked")
-        })?;
-        let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Ok(Member {
-            principal,
-            request_id: RequestId::of(&request),
-            ip: address::of(&request, state.terms.proxies).map(|ip| ip.to_string()),
-            user_agent: user_agent.map(|agent| agent.chars().take(MOST_USER_AGENT).collect()),
-        })
+        let (member, _) = Member::known(&request).await?;
+        if member.principal.must_enrol {
+            let detail = "the organisation requires a second factor: set yours up first";
+            return Err(forbidden("auth.second_factor_required", detail));
+        }
+        member.within_scopes(request.method(), request.path())
+    }
+
+    /// A key is for what its scopes say: reading or writing, and of which noun.
+    fn within_scopes(self, method: &Method, path: &str) -> Result<Member, Problem> {
+        let Some(rest) = path.strip_prefix("/v1/") else { return Ok(self) };
+        let noun = rest.split('/').next().unwrap_or_default().replace('-', "_");
+        let act = if method.is_safe() { Act::Read } else { Act::Write };
+        if self.principal.scopes.allow(&noun, act) {
+            return Ok(self);
+        }
+        let act = act.as_str();
+        let detail = format!("the key has neither the scope {act} nor {noun}:{act}");
+        Err(forbidden("permission.scope", detail))
     }
 
     fn permitted(self, roles: &[Role], to: &str) -> Result<Member, Problem> {
@@ -87,12 +107,25 @@ impl Member {
             return Ok(self);
         }
         let detail = format!("the role {} may not {to}", role.as_str());
-        Err(Problem::new(StatusCode::FORBIDDEN, "permission.denied", detail))
+        Err(forbidden("permission.denied", detail))
     }
 }
 
-fn unauthorized(code: &str, detail: &str) -> Problem {
+pub(crate) fn unauthorized(code: &str, detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+}
+
+fn forbidden(code: &str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, code, detail)
+}
+
+fn origin(request: &HttpRequest, proxies: usize) -> Origin {
+    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Origin {
+        request_id: RequestId::of(request),
+        address: address::of(request, proxies),
+        user_agent: user_agent.map(|agent| agent.chars().take(MOST_USER_AGENT).collect()),
+    }
 }
 
 fn state(request: &HttpRequest) -> Result<Data<State>, Problem> {
@@ -111,6 +144,45 @@ pub(crate) fn key(request: &HttpRequest) -> Option<String> {
 }
 
 type Extracted<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let proxies = state(request).map(|state| state.terms.proxies);
+        ready(proxies.map(|proxies| Caller(origin(request, proxies))))
+    }
+}
+
+impl FromRequest for Known {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Ok(Known(Member::known(&request).await?.0)) })
+    }
+}
+
+impl FromRequest for Person {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let (member, token) = Member::known(&request).await?;
+            match member.principal.via {
+                Via::Session(_) => Ok(Person { member, token }),
+                Via::Key(_) => {
+                    let detail = "a key can't do this: sign in, and send the access token";
+                    Err(forbidden("auth.session_required", detail))
+                }
+            }
+        })
+    }
+}
 
 impl FromRequest for Member {
     type Error = Problem;

@@ -11,6 +11,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
+use commands::access::Via;
 use event_store::rate_limit::{Leases, Limit, Taken};
 
 use crate::problem::Problem;
@@ -94,7 +95,8 @@ async fn count(
     // Whether it opens anything, the handler decides; it is asked once for both.
     let Ok(Some(principal)) = state.access.check(&key).await else { return Ok(()) };
     if let Some(limit) = limits.key {
-        one(state, "key", principal.key.as_bytes(), limit, counted).await?;
+        let (Via::Key(id) | Via::Session(id)) = principal.via;
+        one(state, "key", id.as_bytes(), limit, counted).await?;
     }
     if let Some(limit) = limits.organization {
         one(state, "organization", principal.tenant.as_bytes(), limit, counted).await?;

@@ -90,6 +90,14 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
     }
 
+    /// Somebody tries too often.
+    pub(crate) fn too_many(wait: std::time::Duration) -> Problem {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let detail = format!("too many tries: come back in {seconds} seconds");
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit.exceeded", detail);
+        problem.retry_after(seconds)
+    }
+
     pub(crate) fn retry_after(self, seconds: u32) -> Problem {
         Problem { retry_after: Some(seconds), ..self }
     }

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod audit;
+mod auth;
 mod channels;
 mod channels_read;
 mod contacts;
@@ -25,6 +26,7 @@ use actix_web::web::ServiceConfig;
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.configure(analytics::routes)
         .configure(audit::routes)
+        .configure(auth::routes)
         .configure(channels::routes)
         .configure(contacts::routes)
         .configure(conversations::routes)

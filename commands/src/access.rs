@@ -1,38 +1,106 @@
-//! Keys that open the API: issuing them, and telling who holds one.
+//! Who may come in: signing in and staying signed in, keys for programs, and telling who holds
+//! what opens.
 
+pub mod accounts;
+pub(crate) mod challenges;
+mod kept;
+mod keys;
+pub mod limits;
+pub mod password;
+pub mod second_factor;
+pub mod sign_in;
+mod token;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use domain::aggregate::Role;
-use domain::api_key::{self, ApiKey};
-use domain::secret::SecretRef;
+use domain::api_key::{ApiKey, Scopes};
+use domain::organization::Organization;
+use domain::session::Session;
+use domain::user::User;
+use domain::{Actor, Personal};
 use quick_cache::sync::Cache;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::{Commands, Error, Meta};
+use kept::Owner;
+pub use keys::issue;
+pub use token::Kind;
 
-/// How long a check of a key is trusted: a revoked key is refused after this at the latest.
+/// How long a check is trusted: what was revoked is refused after this at the latest.
 const TRUSTED: Duration = Duration::from_secs(4);
-const PREFIX: &str = "vb_";
 const CACHED: usize = 10_000;
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub tenant: Uuid,
-    pub key: Uuid,
     pub user: Uuid,
+    /// What the user may, or the key where that is less.
     pub role: Role,
+    pub scopes: Scopes,
+    pub via: Via,
+    /// The organisation requires a second factor, and they have none yet.
+    pub must_enrol: bool,
+}
+
+/// By what somebody calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    Key(Uuid),
+    Session(Uuid),
+}
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub request_id: Uuid,
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+}
+
+impl Origin {
+    /// Commands in a user's name that belong to this request.
+    pub fn meta(&self, tenant: Uuid, user: Uuid) -> Meta {
+        let mut meta = Meta::new(tenant, Actor::User(user));
+        meta.correlation_id = self.request_id;
+        let personal = |value: String| {
+            serde_json::to_value(Personal::network(user, value)).unwrap_or_default()
+        };
+        let told = [
+            ("ip", self.address.map(|address| address.to_string())),
+            ("user_agent", self.user_agent.clone()),
+        ];
+        let entries =
+            told.into_iter().filter_map(|(name, value)| Some((name.to_owned(), personal(value?))));
+        meta.metadata = Value::Object(entries.collect::<Map<_, _>>());
+        meta
+    }
+}
+
+impl Principal {
+    /// Commands of theirs that belong to a request.
+    pub fn meta(&self, origin: &Origin) -> Meta {
+        let mut meta = origin.meta(self.tenant, self.user);
+        let via = match self.via {
+            Via::Key(id) => format!("key:{id}"),
+            Via::Session(id) => format!("session:{id}"),
+        };
+        if let Value::Object(members) = &mut meta.metadata {
+            members.insert("via".to_owned(), Value::String(via));
+        }
+        meta
+    }
 }
 
 /// What a check found, and when.
 type Checked = (Option<Principal>, Instant);
 
-/// Checks keys, remembering what it found for a moment.
+/// Checks keys and tokens, remembering what it found for a moment.
 #[derive(Clone)]
 pub struct Access {
     commands: Commands,
@@ -44,60 +112,91 @@ impl Access {
         Access { commands, checked: Arc::new(Cache::new(CACHED)) }
     }
 
-    /// Who holds this key; `None` if it is none of ours, or revoked.
-    pub async fn check(&self, key: &str) -> Result<Option<Principal>, Error> {
-        let hash: [u8; 32] = Sha256::digest(key).into();
+    /// Who holds this key or token; `None` if it is none of ours, or good no longer.
+    pub async fn check(&self, text: &str) -> Result<Option<Principal>, Error> {
+        let hash: [u8; 32] = Sha256::digest(text).into();
         if let Some((principal, since)) = self.checked.get(&hash)
             && since.elapsed() < TRUSTED
         {
             return Ok(principal);
         }
-        let principal = self.look_up(key).await?;
-        self.checked.insert(hash, (principal.clone(), Instant::now()));
+        let principal = self.look_up(text).await?;
+        // Who is about to set up a second factor is let in the moment it is there.
+        if principal.as_ref().is_none_or(|principal| !principal.must_enrol) {
+            self.checked.insert(hash, (principal.clone(), Instant::now()));
+        }
         Ok(principal)
     }
 
+    /// Looks again the next time: this process knows that something has changed.
+    pub fn forget(&self, text: &str) {
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        self.checked.remove(&hash);
+    }
+
     async fn look_up(&self, text: &str) -> Result<Option<Principal>, Error> {
-        let Some((key, secret)) = parse(text) else { return Ok(None) };
-        let Some((tenant, kept)) = self.commands.store().secret(key).await? else {
+        let Some((kind, owner, secret)) = kept::recognise(self.commands.store(), text).await?
+        else {
             return Ok(None);
         };
-        if !bool::from(Sha256::digest(secret).as_slice().ct_eq(&kept)) {
-            return Ok(None);
+        match kind {
+            Kind::ApiKey => self.by_key(owner, Some(secret)).await,
+            Kind::KeyToken => self.by_key(owner, None).await,
+            Kind::Access => self.by_session(owner).await,
+            _ => Ok(None),
         }
-        let (api_key, _) = self.commands.load::<ApiKey>(tenant, key).await?;
-        let grant = api_key.grant.filter(|grant| !grant.revoked);
-        Ok(grant.map(|grant| Principal { tenant, key, user: grant.user, role: grant.role }))
+    }
+
+    /// Its token opens as long as the key does.
+    async fn by_key(&self, owner: Owner, secret: Option<Uuid>) -> Result<Option<Principal>, Error> {
+        let Owner { tenant, id } = owner;
+        let now = self.commands.store().clock().now();
+        let (key, _) = self.commands.load::<ApiKey>(tenant, id).await?;
+        let opens = |grant: &domain::api_key::Grant| match secret {
+            Some(secret) => grant.accepts(secret, now),
+            None => grant.is_usable(now),
+        };
+        let Some(grant) = key.grant.filter(opens) else { return Ok(None) };
+        let (user, _) = self.commands.load::<User>(tenant, grant.user).await?;
+        let Some(role) = user.active_role().and_then(|role| role.lesser(grant.role)) else {
+            return Ok(None);
+        };
+        keys::note_use(&self.commands, tenant, id).await?;
+        Ok(Some(Principal {
+            tenant,
+            user: grant.user,
+            role,
+            scopes: grant.scopes,
+            via: Via::Key(id),
+            must_enrol: false,
+        }))
+    }
+
+    async fn by_session(&self, owner: Owner) -> Result<Option<Principal>, Error> {
+        let Owner { tenant, id } = owner;
+        let now = self.commands.store().clock().now();
+        let (session, _) = self.commands.load::<Session>(tenant, id).await?;
+        let Some(standing) = session.open(now) else { return Ok(None) };
+        let (user, _) = self.commands.load::<User>(tenant, standing.user).await?;
+        let Some(role) = user.active_role().filter(|_| user.keeps(id, standing.generation)) else {
+            return Ok(None);
+        };
+        let (organization, _) = self.commands.load::<Organization>(tenant, tenant).await?;
+        Ok(Some(Principal {
+            tenant,
+            user: standing.user,
+            role,
+            scopes: Scopes::default(),
+            via: Via::Session(id),
+            must_enrol: organization.requires_second_factor && !user.has_second_factor(),
+        }))
     }
 }
 
-fn parse(text: &str) -> Option<(Uuid, Vec<u8>)> {
-    let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-    Some((Uuid::try_parse(id).ok()?, BASE64.decode(secret).ok()?))
-}
-
-/// Issues a key; the text returned is the only place where its secret is told.
-pub async fn issue(
-    commands: &Commands,
-    meta: &Meta,
-    user: Uuid,
-    role: Role,
-    name: &str,
-) -> Result<String, Error> {
-    let id = Uuid::now_v7();
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
+/// Bytes that nobody can guess.
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
         .map_err(|error| Error::Failed(event_store::keys::KeyError::Random(error).into()))?;
-    let hash = Sha256::digest(secret);
-    let store = commands.store();
-    let fingerprint = store.keep_secret(meta.tenant, id, "api_key", &hash).await?;
-    let meta = Meta { command_id: Uuid::now_v7(), ..meta.clone() };
-    let command = || api_key::Command::Issue {
-        name: name.to_owned(),
-        user,
-        role,
-        secret: SecretRef { id, fingerprint: fingerprint.clone() },
-    };
-    commands.execute::<ApiKey>(id, command, &meta).await?;
-    Ok(format!("{PREFIX}{}_{}", id.simple(), BASE64.encode(secret)))
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use domain::{
-    api_key, channel, contact, conversation, organization, payout, template, ticket, user,
+    api_key, channel, contact, conversation, organization, payout, session, template, ticket, user,
 };
 
 /// The business says no.
@@ -22,6 +22,8 @@ pub enum Refusal {
     Organization(#[from] organization::Error),
     #[error(transparent)]
     Payout(#[from] payout::Error),
+    #[error(transparent)]
+    Session(#[from] session::Error),
     #[error(transparent)]
     Template(#[from] template::Error),
     #[error(transparent)]
@@ -55,6 +57,8 @@ pub enum Error {
     Contended,
     #[error("the event at position {position} can't be read: {reason}")]
     Undecodable { position: i64, reason: String },
+    #[error("a secret could not be hashed: {0}")]
+    Hashing(String),
     #[error(transparent)]
     Failed(event_store::Error),
 }
@@ -91,4 +95,15 @@ macro_rules! refusals {
     )* };
 }
 
-refusals!(api_key, channel, contact, conversation, organization, payout, template, ticket, user);
+refusals!(
+    api_key,
+    channel,
+    contact,
+    conversation,
+    organization,
+    payout,
+    session,
+    template,
+    ticket,
+    user
+);

@@ -114,6 +114,37 @@ impl Role {
             Role::Auditor => "auditor",
         }
     }
+
+    /// Whether `other` may do everything that this role may.
+    pub fn is_within(self, other: Role) -> bool {
+        match other {
+            Role::Owner | Role::Admin => self >= other,
+            Role::Supervisor | Role::Agent => self >= other && self != Role::Auditor,
+            Role::Auditor => self == other,
+        }
+    }
+
+    /// The lesser of two roles; `None` if neither lies within the other.
+    pub fn lesser(self, other: Role) -> Option<Role> {
+        [(self, other), (other, self)]
+            .into_iter()
+            .find(|(one, two)| one.is_within(*two))
+            .map(|(one, _)| one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+
+    #[test]
+    fn an_auditor_is_no_lesser_agent() {
+        assert_eq!(Role::Owner.lesser(Role::Agent), Some(Role::Agent));
+        assert_eq!(Role::Supervisor.lesser(Role::Admin), Some(Role::Supervisor));
+        assert_eq!(Role::Auditor.lesser(Role::Admin), Some(Role::Auditor));
+        assert_eq!(Role::Auditor.lesser(Role::Agent), None);
+        assert_eq!(Role::Agent.lesser(Role::Auditor), None);
+    }
 }
 
 /// Test support: what `command` leads to after `history`.

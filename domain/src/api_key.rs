@@ -1,21 +1,89 @@
-//! A key with which a program or a person calls the API in a user's name.
+//! A key with which a program calls the API in a user's name, and for no more than its scopes.
 
+mod scope;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, Context, Role};
 use crate::secret::SecretRef;
+pub use scope::{Act, NOUNS, NotAScope, Scope, Scopes};
 
 #[derive(Debug)]
 pub enum Command {
-    Issue { name: String, user: Uuid, role: Role, secret: SecretRef },
+    Issue {
+        name: String,
+        user: Uuid,
+        role: Role,
+        secret: SecretRef,
+        scopes: Scopes,
+        /// `None`: it never expires.
+        days: Option<i64>,
+    },
+    Rename {
+        name: String,
+    },
+    Rescope {
+        scopes: Scopes,
+    },
+    /// Counted from now.
+    SetExpiry {
+        days: Option<i64>,
+    },
+    /// Another secret takes the present one's place, which opens for `overlap` more.
+    Rotate {
+        secret: SecretRef,
+        overlap: TimeDelta,
+    },
+    /// A token for a while, which a program shows instead of the key.
+    IssueToken {
+        secret: SecretRef,
+        expires_at: DateTime<Utc>,
+    },
     Revoke,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    Issued { name: String, user: Uuid, role: Role, secret: SecretRef },
-    Revoked { user: Uuid },
+    Issued {
+        name: String,
+        user: Uuid,
+        role: Role,
+        secret: SecretRef,
+        #[serde(default, skip_serializing_if = "Scopes::is_default")]
+        scopes: Scopes,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
+    },
+    Renamed {
+        user: Uuid,
+        name: String,
+    },
+    Rescoped {
+        user: Uuid,
+        scopes: Scopes,
+    },
+    ExpirySet {
+        user: Uuid,
+        expires_at: Option<DateTime<Utc>>,
+    },
+    Rotated {
+        user: Uuid,
+        secret: SecretRef,
+        previous: SecretRef,
+        previous_until: DateTime<Utc>,
+    },
+    TokenIssued {
+        user: Uuid,
+        secret: SecretRef,
+        expires_at: DateTime<Utc>,
+    },
+    Revoked {
+        user: Uuid,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +92,20 @@ pub enum Error {
     AlreadyIssued,
     #[error("there is no such key")]
     NotIssued,
+    #[error("the key was revoked or has expired: issue another")]
+    NotUsable,
+    #[error("a key's name has 1 to 60 characters")]
+    InvalidName,
+    #[error("{0}")]
+    InvalidScope(#[from] NotAScope),
+    #[error("a key needs at least one scope")]
+    NoScope,
+    #[error("a key expires after 1 to 365 days, or never")]
+    InvalidExpiry,
+    #[error("the old secret stays for 0 to 168 hours")]
+    InvalidOverlap,
+    #[error("nobody issues a key that may do more than they")]
+    TooWide,
 }
 
 /// What the key grants; `None` before it is issued.
@@ -34,9 +116,28 @@ pub struct ApiKey {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Grant {
+    pub name: String,
     pub user: Uuid,
     pub role: Role,
+    pub scopes: Scopes,
+    pub secret: SecretRef,
+    /// The secret before the present one, and until when it still opens.
+    pub previous: Option<(SecretRef, DateTime<Utc>)>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub revoked: bool,
+}
+
+impl Grant {
+    pub fn is_usable(&self, now: DateTime<Utc>) -> bool {
+        !self.revoked && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    /// Whether this secret opens, as far as it is the key's.
+    pub fn accepts(&self, secret: Uuid, now: DateTime<Utc>) -> bool {
+        let was =
+            |(previous, until): &(SecretRef, DateTime<Utc>)| previous.id == secret && now < *until;
+        self.is_usable(now) && (self.secret.id == secret || self.previous.as_ref().is_some_and(was))
+    }
 }
 
 impl Aggregate for ApiKey {
@@ -45,48 +146,82 @@ impl Aggregate for ApiKey {
     type Event = Event;
     type Error = Error;
 
-    fn decide(&self, command: Command, _: &Context) -> Result<Vec<Event>, Error> {
-        match (command, &self.grant) {
-            (Command::Issue { .. }, Some(_)) => Err(Error::AlreadyIssued),
-            (Command::Issue { name, user, role, secret }, None) => {
-                Ok(vec![Event::Issued { name, user, role, secret }])
+    fn decide(&self, command: Command, context: &Context) -> Result<Vec<Event>, Error> {
+        let now = context.now;
+        let Some(grant) = &self.grant else {
+            return match command {
+                Command::Issue { name, user, role, secret, scopes, days } => {
+                    let (name, expires_at) = (named(name)?, expiry(days, now)?);
+                    Ok(vec![Event::Issued { name, user, role, secret, scopes, expires_at }])
+                }
+                _ => Err(Error::NotIssued),
+            };
+        };
+        let user = grant.user;
+        match command {
+            Command::Issue { .. } => Err(Error::AlreadyIssued),
+            Command::Revoke if grant.revoked => Ok(vec![]),
+            Command::Revoke => Ok(vec![Event::Revoked { user }]),
+            _ if grant.revoked => Err(Error::NotUsable),
+            Command::Rename { name } if name == grant.name => Ok(vec![]),
+            Command::Rename { name } => Ok(vec![Event::Renamed { user, name: named(name)? }]),
+            Command::Rescope { scopes } if scopes == grant.scopes => Ok(vec![]),
+            Command::Rescope { scopes } => Ok(vec![Event::Rescoped { user, scopes }]),
+            Command::SetExpiry { days: None } if grant.expires_at.is_none() => Ok(vec![]),
+            Command::SetExpiry { days } => {
+                Ok(vec![Event::ExpirySet { user, expires_at: expiry(days, now)? }])
             }
-            (Command::Revoke, None) => Err(Error::NotIssued),
-            (Command::Revoke, Some(grant)) if grant.revoked => Ok(vec![]),
-            (Command::Revoke, Some(grant)) => Ok(vec![Event::Revoked { user: grant.user }]),
+            _ if !grant.is_usable(now) => Err(Error::NotUsable),
+            Command::Rotate { overlap, .. }
+                if overlap < TimeDelta::zero() || overlap > TimeDelta::hours(168) =>
+            {
+                Err(Error::InvalidOverlap)
+            }
+            Command::Rotate { secret, overlap } => {
+                let (previous, previous_until) = (grant.secret.clone(), now + overlap);
+                Ok(vec![Event::Rotated { user, secret, previous, previous_until }])
+            }
+            Command::IssueToken { secret, expires_at } => {
+                Ok(vec![Event::TokenIssued { user, secret, expires_at }])
+            }
         }
     }
 
     fn evolve(&mut self, event: &Event) {
-        match event {
-            Event::Issued { user, role, .. } => {
-                self.grant = Some(Grant { user: *user, role: *role, revoked: false });
+        match (event, &mut self.grant) {
+            (Event::Issued { name, user, role, secret, scopes, expires_at }, grant) => {
+                *grant = Some(Grant {
+                    name: name.clone(),
+                    user: *user,
+                    role: *role,
+                    scopes: scopes.clone(),
+                    secret: secret.clone(),
+                    previous: None,
+                    expires_at: *expires_at,
+                    revoked: false,
+                });
             }
-            Event::Revoked { .. } => {
-                if let Some(grant) = &mut self.grant {
-                    grant.revoked = true;
-                }
+            (Event::Renamed { name, .. }, Some(grant)) => grant.name.clone_from(name),
+            (Event::Rescoped { scopes, .. }, Some(grant)) => grant.scopes.clone_from(scopes),
+            (Event::ExpirySet { expires_at, .. }, Some(grant)) => grant.expires_at = *expires_at,
+            (Event::Rotated { secret, previous, previous_until, .. }, Some(grant)) => {
+                grant.secret.clone_from(secret);
+                grant.previous = Some((previous.clone(), *previous_until));
             }
+            (Event::Revoked { .. }, Some(grant)) => grant.revoked = true,
+            (Event::TokenIssued { .. }, _) | (_, None) => {}
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::aggregate::decide_after;
+fn named(name: String) -> Result<String, Error> {
+    let fits = !name.trim().is_empty() && name.chars().count() <= 60;
+    if fits { Ok(name) } else { Err(Error::InvalidName) }
+}
 
-    #[test]
-    fn a_key_is_revoked_once() {
-        let user = Uuid::from_u128(7);
-        let secret = SecretRef { id: Uuid::from_u128(8), fingerprint: "00".into() };
-        let issued = Event::Issued { name: "till".into(), user, role: Role::Agent, secret };
-        let revoked = Event::Revoked { user };
-        assert_eq!(decide_after::<ApiKey>(&[], Command::Revoke), Err(Error::NotIssued));
-        assert_eq!(
-            decide_after::<ApiKey>(std::slice::from_ref(&issued), Command::Revoke),
-            Ok(vec![revoked.clone()])
-        );
-        assert_eq!(decide_after::<ApiKey>(&[issued, revoked], Command::Revoke), Ok(vec![]));
+fn expiry(days: Option<i64>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+    match days {
+        Some(days) if !(1..=365).contains(&days) => Err(Error::InvalidExpiry),
+        days => Ok(days.map(|days| now + TimeDelta::days(days))),
     }
 }

@@ -10,6 +10,7 @@ use crate::contact::{self, Contact};
 use crate::conversation::{self, Conversation};
 use crate::organization::{self, Organization};
 use crate::payout::{self, Payout};
+use crate::session::{self, Session};
 use crate::template::{self, Template};
 use crate::ticket::{self, Ticket};
 use crate::ticket_counter::{self, TicketCounter};
@@ -27,6 +28,7 @@ pub enum Event {
     Conversation(conversation::Event),
     Organization(organization::Event),
     Payout(payout::Event),
+    Session(session::Event),
     Template(template::Event),
     Ticket(ticket::Event),
     TicketCounter(ticket_counter::Event),
@@ -60,6 +62,7 @@ impl Event {
             Conversation::TYPE => payload_of(payload).map(Event::Conversation),
             Organization::TYPE => payload_of(payload).map(Event::Organization),
             Payout::TYPE => payload_of(payload).map(Event::Payout),
+            Session::TYPE => payload_of(payload).map(Event::Session),
             Template::TYPE => payload_of(payload).map(Event::Template),
             Ticket::TYPE => payload_of(payload).map(Event::Ticket),
             TicketCounter::TYPE => payload_of(payload).map(Event::TicketCounter),
@@ -154,6 +157,7 @@ mod tests {
             (Conversation::TYPE, variants::<conversation::Event>()),
             (Organization::TYPE, variants::<organization::Event>()),
             (Payout::TYPE, variants::<payout::Event>()),
+            (Session::TYPE, variants::<session::Event>()),
             (Template::TYPE, variants::<template::Event>()),
             (Ticket::TYPE, variants::<ticket::Event>()),
             (TicketCounter::TYPE, variants::<ticket_counter::Event>()),

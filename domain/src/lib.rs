@@ -12,6 +12,7 @@ pub mod organization;
 pub mod payout;
 pub mod personal;
 pub mod secret;
+pub mod session;
 pub mod template;
 pub mod ticket;
 pub mod ticket_counter;

@@ -4,6 +4,7 @@
 
 mod analytics;
 mod audit;
+mod auth;
 mod channels;
 mod contacts;
 mod contract;

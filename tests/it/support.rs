@@ -3,6 +3,7 @@
 mod app;
 mod customers;
 mod database;
+mod people;
 mod programs;
 
 #[allow(unused_imports)]
@@ -12,4 +13,5 @@ pub(crate) use app::{
 };
 pub(crate) use customers::{ANA, BEN, at, customer, line, text};
 pub(crate) use database::TestDatabase;
+pub(crate) use people::{Account, PASSWORD};
 pub(crate) use programs::{Running, Scratch, ended, program};

@@ -1,5 +1,6 @@
 //! The one table from refusals and failures to status and code.
 
+mod access;
 mod channels;
 mod payouts;
 mod templates;
@@ -7,7 +8,7 @@ mod tickets;
 
 use actix_web::http::StatusCode;
 use commands::{Error, Refusal};
-use domain::{api_key, contact, conversation, organization, user};
+use domain::{contact, conversation};
 
 use super::Problem;
 
@@ -21,6 +22,9 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let (status, code) = classify(&refusal);
         let problem = Problem::new(status, code, refusal.to_string());
+        if let (.., Some(field)) = access::told(&refusal) {
+            return problem.about(field);
+        }
         match refusal {
             Refusal::Channel(error) => match channels::told(&error) {
                 (.., Some(field)) => problem.about(field),
@@ -52,8 +56,10 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
     const CONFLICT: StatusCode = StatusCode::CONFLICT;
     const INVALID: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
     let (status, code) = match refusal {
-        Refusal::ApiKey(api_key::Error::AlreadyIssued) => (CONFLICT, "api_key.already_issued"),
-        Refusal::ApiKey(api_key::Error::NotIssued) => (MISSING, "api_key.not_found"),
+        Refusal::ApiKey(_) | Refusal::Organization(_) | Refusal::Session(_) | Refusal::User(_) => {
+            let (status, code, _) = access::told(refusal);
+            (status, code)
+        }
         Refusal::Channel(error) => {
             let (status, code, _) = channels::told(error);
             (status, code)
@@ -78,10 +84,6 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             conversation::Error::Merged { .. } => (CONFLICT, "conversation.merged"),
             conversation::Error::InvalidNote => (INVALID, "conversation.invalid_note"),
         },
-        Refusal::Organization(error) => match error {
-            organization::Error::AlreadyFounded => (CONFLICT, "organization.already_founded"),
-            organization::Error::InvalidName => (INVALID, "organization.invalid_name"),
-        },
         Refusal::Payout(error) => {
             let (status, code, _) = payouts::told(error);
             (status, code)
@@ -94,7 +96,6 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             let (status, code, _) = tickets::told(error);
             (status, code)
         }
-        Refusal::User(user::Error::AlreadyRegistered) => (CONFLICT, "user.already_registered"),
         Refusal::NotFound => (MISSING, "not_found"),
         Refusal::Taken { scope, .. } => return (CONFLICT, format!("{scope}_taken")),
         Refusal::Version { .. } => (StatusCode::PRECONDITION_FAILED, "precondition.version"),
@@ -116,7 +117,9 @@ impl From<Error> for Problem {
                 "too many others write to the same place at once; try again",
             )
             .retry_after(1),
-            error @ (Error::Undecodable { .. } | Error::Failed(_)) => unavailable(&error),
+            error @ (Error::Undecodable { .. } | Error::Hashing(_) | Error::Failed(_)) => {
+                unavailable(&error)
+            }
         }
     }
 }
@@ -158,7 +161,7 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::{channel, payout, template, ticket};
+    use domain::{api_key, channel, organization, payout, session, template, ticket, user};
     use uuid::Uuid;
 
     use super::*;
@@ -193,13 +196,47 @@ mod tests {
     }
 
     fn every_refusal() -> Vec<Refusal> {
-        [of_people_and_what_they_say(), of_work_and_money()].concat()
+        [of_access(), of_people_and_what_they_say(), of_work_and_money()].concat()
+    }
+
+    fn of_access() -> Vec<Refusal> {
+        vec![
+            api_key::Error::AlreadyIssued.into(),
+            api_key::Error::NotIssued.into(),
+            api_key::Error::NotUsable.into(),
+            api_key::Error::InvalidName.into(),
+            api_key::Error::InvalidScope(api_key::NotAScope).into(),
+            api_key::Error::NoScope.into(),
+            api_key::Error::InvalidExpiry.into(),
+            api_key::Error::InvalidOverlap.into(),
+            api_key::Error::TooWide.into(),
+            organization::Error::AlreadyFounded.into(),
+            organization::Error::NotFound.into(),
+            organization::Error::InvalidName.into(),
+            organization::Error::OwnSecondFactorFirst.into(),
+            session::Error::AlreadyStarted.into(),
+            session::Error::NotFound.into(),
+            session::Error::Over.into(),
+            user::Error::AlreadyRegistered.into(),
+            user::Error::NotFound.into(),
+            user::Error::Deactivated.into(),
+            user::Error::InvalidName.into(),
+            user::Error::InvalidEmail.into(),
+            user::Error::EmailTaken.into(),
+            user::Error::InvalidPassword.into(),
+            user::Error::WrongPassword.into(),
+            user::Error::ChallengeFailed.into(),
+            user::Error::WrongCode.into(),
+            user::Error::SecondFactorActive.into(),
+            user::Error::NoSecondFactor.into(),
+            user::Error::SecondFactorRequired.into(),
+            user::Error::CodeUsed.into(),
+            user::Error::NoSuchRecoveryCode.into(),
+        ]
     }
 
     fn of_people_and_what_they_say() -> Vec<Refusal> {
         vec![
-            api_key::Error::AlreadyIssued.into(),
-            api_key::Error::NotIssued.into(),
             channel::Error::AlreadyConnected.into(),
             channel::Error::NotConnected.into(),
             channel::Error::Disconnected.into(),
@@ -230,8 +267,6 @@ mod tests {
 
     fn of_work_and_money() -> Vec<Refusal> {
         vec![
-            organization::Error::AlreadyFounded.into(),
-            organization::Error::InvalidName.into(),
             payout::Error::AlreadyRequested.into(),
             payout::Error::NotFound.into(),
             payout::Error::SamePerson.into(),
@@ -277,7 +312,6 @@ mod tests {
             ticket::Error::ContactMismatch.into(),
             ticket::Error::UnknownAgent.into(),
             ticket::Error::UnknownTarget.into(),
-            user::Error::AlreadyRegistered.into(),
             Refusal::NotFound,
             taken(),
             Refusal::Version { expected: 1, actual: 2 },

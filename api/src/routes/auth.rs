@@ -1,0 +1,234 @@
+//! Registering, signing in, and staying signed in.
+
+mod email;
+mod me;
+mod password;
+mod second_factor;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, ServiceConfig};
+use commands::access::Origin;
+use commands::access::accounts::{self, Registration};
+use commands::access::limits::{self, Door};
+use commands::access::password::Password;
+use commands::access::second_factor::Proof;
+use commands::access::sign_in::{self, SignIn, SignedIn};
+use domain::user::{self, Email};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::State;
+use crate::auth::{Caller, Person, unauthorized};
+use crate::body::{Nothing, Request};
+use crate::envelope;
+use crate::position::Position;
+use crate::problem::Problem;
+
+pub(super) fn routes(cfg: &mut ServiceConfig) {
+    let at = |path: &str| web::resource(format!("/v1/auth/{path}"));
+    cfg.service(at("register").route(web::post().to(register)))
+        .service(at("login").route(web::post().to(login)))
+        .service(at("login/second-factor").route(web::post().to(second_step)))
+        .service(at("refresh").route(web::post().to(refresh)))
+        .service(at("logout").route(web::post().to(logout)))
+        .service(at("me").route(web::get().to(me::show)))
+        .service(at("code/request").route(web::post().to(email::request_code)))
+        .service(at("code/login").route(web::post().to(email::login)))
+        .service(at("email/verify").route(web::post().to(email::verify)))
+        .service(at("email/resend").route(web::post().to(email::resend)))
+        .service(at("password/change").route(web::post().to(password::change)))
+        .service(at("password/forgot").route(web::post().to(password::forgot)))
+        .service(at("password/reset").route(web::post().to(password::reset)))
+        .configure(second_factor::routes);
+}
+
+type Answered = Result<HttpResponse, Problem>;
+
+/// What somebody who signed in calls with from now on.
+#[derive(Serialize)]
+struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    /// Of the access token, in seconds.
+    expires_in: u64,
+    /// Good once: it fetches another pair.
+    refresh_token: String,
+    session_id: Uuid,
+    user_id: Uuid,
+    organization_id: Uuid,
+}
+
+impl From<SignedIn> for Tokens {
+    fn from(signed_in: SignedIn) -> Tokens {
+        Tokens {
+            access_token: signed_in.access,
+            token_type: "Bearer",
+            expires_in: sign_in::ACCESS.as_secs(),
+            refresh_token: signed_in.refresh,
+            session_id: signed_in.session,
+            user_id: signed_in.user,
+            organization_id: signed_in.tenant,
+        }
+    }
+}
+
+/// Where somebody stands after a step.
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+enum Step {
+    SignedIn(Tokens),
+    SecondFactorRequired { mfa_token: String, expires_in: u64 },
+}
+
+/// Tells how signing in went; `denied` of whom it didn't let in.
+fn stepped(state: &State, step: SignIn, denied: impl FnOnce() -> Problem) -> Answered {
+    match step {
+        SignIn::Done(signed_in) => {
+            let position = Position::here(state, signed_in.position);
+            Ok(envelope::written(position, Step::SignedIn(signed_in.into())))
+        }
+        SignIn::SecondFactor { token } => Ok(envelope::plain(Step::SecondFactorRequired {
+            mfa_token: token,
+            expires_in: sign_in::second_step_time().as_secs(),
+        })),
+        SignIn::Denied(_) => Err(denied()),
+    }
+}
+
+/// The same whatever is wrong.
+fn invalid_credentials() -> Problem {
+    unauthorized("auth.invalid_credentials", "these don't open an account")
+}
+
+/// Whoever tries too often waits.
+async fn open(
+    state: &State,
+    door: Door,
+    origin: &Origin,
+    account: Option<&[u8]>,
+) -> Result<(), Problem> {
+    match limits::shut(state.commands.store(), door, origin.address, account).await? {
+        None => Ok(()),
+        Some(wait) => Err(Problem::too_many(wait)),
+    }
+}
+
+fn parsed(email: &str) -> Result<Email, Problem> {
+    Ok(Email::parse(email).map_err(commands::Refusal::from)?)
+}
+
+fn chosen(password: &str) -> Result<Password, Problem> {
+    Ok(Password::new(password).map_err(commands::Refusal::from)?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Register {
+    /// The organisation's name.
+    organization: String,
+    name: String,
+    email: String,
+    password: String,
+}
+
+async fn register(caller: Caller, state: Data<State>, request: Request) -> Answered {
+    let told: Register = request.parse()?;
+    let (email, password) = (parsed(&told.email)?, chosen(&told.password)?);
+    let account = Some(email.as_str().as_bytes());
+    open(&state, Door::Register, &caller.0, account).await?;
+    let new = Registration { organization: told.organization, name: told.name, email, password };
+    let signed_in = accounts::register(&state.commands, &caller.0, &new).await?;
+    let position = Position::here(&state, signed_in.position);
+    let mut response = envelope::written(position, Step::SignedIn(signed_in.into()));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    email: String,
+    password: String,
+}
+
+async fn login(caller: Caller, state: Data<State>, request: Request) -> Answered {
+    let told: Login = request.parse()?;
+    let (email, password) = (parsed(&told.email)?, Password::tried(&told.password));
+    open(&state, Door::SignIn, &caller.0, Some(email.as_str().as_bytes())).await?;
+    let step = sign_in::with_password(&state.commands, &caller.0, &email, &password).await?;
+    stepped(&state, step, invalid_credentials)
+}
+
+/// What shows that somebody has the second factor: one of the two.
+fn proof(code: Option<String>, recovery_code: Option<String>) -> Result<Proof, Problem> {
+    match (code, recovery_code) {
+        (Some(code), None) => Ok(Proof::Code(code)),
+        (None, Some(code)) => Ok(Proof::RecoveryCode(code)),
+        _ => {
+            let detail = "send either the app's code or a recovery_code";
+            Err(Problem::field("code", "request.invalid", detail))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecondStep {
+    mfa_token: String,
+    code: Option<String>,
+    recovery_code: Option<String>,
+}
+
+async fn second_step(caller: Caller, state: Data<State>, request: Request) -> Answered {
+    let told: SecondStep = request.parse()?;
+    let proof = proof(told.code, told.recovery_code)?;
+    let account = sign_in::who_shows(&state.commands, &told.mfa_token).await?;
+    let account = account.map(|(_, user)| user.into_bytes());
+    open(&state, Door::SignIn, &caller.0, account.as_ref().map(<[u8; 16]>::as_slice)).await?;
+    let token = &told.mfa_token;
+    let step = sign_in::with_second_factor(&state.commands, &caller.0, token, &proof).await?;
+    stepped(&state, step, invalid_credentials)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    refresh_token: String,
+}
+
+async fn refresh(caller: Caller, state: Data<State>, request: Request) -> Answered {
+    let told: Refresh = request.parse()?;
+    open(&state, Door::Token, &caller.0, None).await?;
+    let step = sign_in::refresh(&state.commands, &caller.0, &told.refresh_token).await?;
+    stepped(&state, step, || {
+        let detail = "the session is over, or the token was used: sign in again";
+        unauthorized("session.over", detail)
+    })
+}
+
+#[derive(Serialize)]
+struct Ended {
+    status: &'static str,
+}
+
+async fn logout(person: Person, state: Data<State>, request: Request) -> Answered {
+    let Nothing {} = request.parse()?;
+    let Person { member, token } = person;
+    let position = sign_in::sign_out(&state.commands, &member.meta(), &member.principal).await?;
+    state.access.forget(&token);
+    Ok(envelope::written(Position::here(&state, position), Ended { status: "signed_out" }))
+}
+
+/// Whether the caller knows their own password: asked for before what a thief of a token would do.
+async fn own_password(state: &State, person: &Person, password: &str) -> Result<(), Problem> {
+    let principal = &person.member.principal;
+    let account = Some(principal.user.as_bytes().as_slice());
+    open(state, Door::SignIn, &person.member.origin, account).await?;
+    let (tenant, user) = (principal.tenant, principal.user);
+    let password = Password::tried(password);
+    if accounts::is_password_of(&state.commands, tenant, user, &password).await? {
+        return Ok(());
+    }
+    Err(commands::Refusal::from(user::Error::WrongPassword).into())
+}

@@ -1,0 +1,105 @@
+//! Who calls, as we know them.
+
+use actix_web::web::Data;
+use commands::access::Via;
+use domain::Personal;
+use domain::aggregate::Role;
+use domain::api_key::Scopes;
+use domain::organization::Organization;
+use domain::user::User;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Answered;
+use crate::State;
+use crate::auth::{Known, Member};
+use crate::envelope;
+use crate::problem::Problem;
+use crate::reading::Values;
+
+#[derive(Serialize)]
+struct Me {
+    user: Shown,
+    organization: Place,
+    /// By what they call: `session` or `key`.
+    via: &'static str,
+    via_id: Uuid,
+    /// What they may do with it; less than their own role where the key says so.
+    role: Role,
+    scopes: Scopes,
+    /// Nothing else is open before the second factor is set up.
+    second_factor_required: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: Uuid,
+    name: Option<String>,
+    email: Option<String>,
+    email_verified: bool,
+    role: Option<Role>,
+    second_factor: bool,
+    recovery_codes_left: usize,
+}
+
+#[derive(Serialize)]
+struct Place {
+    id: Uuid,
+    name: Option<String>,
+    requires_second_factor: bool,
+}
+
+pub(super) async fn show(Known(member): Known, state: Data<State>) -> Answered {
+    let principal = &member.principal;
+    let (tenant, id) = (principal.tenant, principal.user);
+    let (user, _) = state.commands.load::<User>(tenant, id).await?;
+    let (organization, _) = state.commands.load::<Organization>(tenant, tenant).await?;
+    let (via, via_id) = match principal.via {
+        Via::Session(id) => ("session", id),
+        Via::Key(id) => ("key", id),
+    };
+    let factor = user.second_factor.as_ref().filter(|factor| factor.confirmed);
+    let shown = Shown {
+        id,
+        name: opened(&state, &member, user.name.as_ref()).await?,
+        email: opened(&state, &member, user.email.as_ref()).await?,
+        email_verified: user.email_verified,
+        role: user.role,
+        second_factor: factor.is_some(),
+        recovery_codes_left: factor.map_or(0, |factor| factor.recovery_codes.len()),
+    };
+    Ok(envelope::plain(Me {
+        user: shown,
+        organization: Place {
+            id: tenant,
+            name: organization.name,
+            requires_second_factor: organization.requires_second_factor,
+        },
+        via,
+        via_id,
+        role: principal.role,
+        scopes: principal.scopes.clone(),
+        second_factor_required: principal.must_enrol,
+    }))
+}
+
+/// A value about the caller, in the clear.
+pub(super) async fn opened<T: Serialize>(
+    state: &State,
+    member: &Member,
+    value: Option<&Personal<T>>,
+) -> Result<Option<String>, Problem> {
+    let text = |value: &T| match serde_json::to_value(value) {
+        Ok(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    match value {
+        Some(Personal::Encrypted(token)) => {
+            let values = Values::open(state, member, [token]).await?;
+            Ok(values.text(Some(token)))
+        }
+        Some(Personal::Clear { value, .. }) => Ok(text(value)),
+        Some(Personal::Erased) | None => Ok(None),
+    }
+}

@@ -1,0 +1,232 @@
+//! The second factor: an app that shows a code of time (RFC 6238), and codes on paper.
+
+use domain::secret::SecretRef;
+use domain::user::second_factor::{Command, SecondFactor};
+use domain::user::{self, User};
+use event_store::Store;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use totp_rs::{Algorithm, TOTP, TotpUrlError};
+use uuid::Uuid;
+
+use super::kept::{self, Owner};
+use crate::{Commands, Error, Meta, Outcome, Refusal, Work};
+
+const SEED: &str = "totp_seed";
+const RECOVERY_CODE: &str = "recovery_code";
+const ISSUER: &str = "Verbatim";
+/// How long a code is shown, in seconds.
+const STEP: u64 = 30;
+const RECOVERY_CODES: usize = 10;
+/// None that is easily taken for another.
+const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// By what somebody proves to have the second factor.
+#[derive(Clone)]
+pub enum Proof {
+    Code(String),
+    RecoveryCode(String),
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Proof::Code(_) => "Code(…)",
+            Proof::RecoveryCode(_) => "RecoveryCode(…)",
+        })
+    }
+}
+
+/// What an authenticator app needs to know.
+#[derive(Clone)]
+pub struct Seed {
+    pub base32: String,
+    pub url: String,
+}
+
+/// Agrees on a seed with the user's app.
+pub async fn enrol(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    email: &str,
+) -> Result<Outcome<Seed>, Error> {
+    let bytes: [u8; 20] = super::random()?;
+    let totp = totp(bytes.to_vec(), email)?;
+    let owner = Owner { tenant: meta.tenant, id: user };
+    let store = commands.store();
+    let seed = kept::keep(store, owner, Uuid::now_v7(), SEED, &bytes, None).await?;
+    let enrol = || user::Command::SecondFactor(Command::Enrol { seed: seed.clone() });
+    let outcome = commands.execute::<User>(user, enrol, meta).await;
+    if outcome.is_err() {
+        store.forget_secrets(meta.tenant, &[seed.id]).await?;
+    }
+    let Outcome { position, events, .. } = outcome?;
+    let value = Seed { base32: totp.get_secret_base32(), url: totp.get_url() };
+    Ok(Outcome { value, position, events })
+}
+
+/// The app shows the right code: from now on it is asked for. Tells the recovery codes, once.
+pub async fn confirm(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    code: &str,
+) -> Result<Outcome<Vec<String>>, Error> {
+    let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
+    let outcome = commands
+        .transact(meta, async |work: &mut Work| {
+            let factor = factor(work, user).await?;
+            let step = right_step(work.commands().store(), &factor, code).await?;
+            let command = Command::Confirm { step, recovery_codes: kept.clone() };
+            work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
+        })
+        .await;
+    told(commands, meta, outcome, kept, texts).await
+}
+
+/// New recovery codes; the old ones are good for nothing.
+pub async fn replace_recovery_codes(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+) -> Result<Outcome<Vec<String>>, Error> {
+    let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
+    let outcome = commands
+        .transact(meta, async |work: &mut Work| {
+            let command = Command::ReplaceRecoveryCodes { recovery_codes: kept.clone() };
+            work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
+        })
+        .await;
+    told(commands, meta, outcome, kept, texts).await
+}
+
+async fn told(
+    commands: &Commands,
+    meta: &Meta,
+    outcome: Result<Outcome<()>, Error>,
+    kept: Vec<SecretRef>,
+    texts: Vec<String>,
+) -> Result<Outcome<Vec<String>>, Error> {
+    if outcome.is_err() {
+        let ids: Vec<Uuid> = kept.iter().map(|code| code.id).collect();
+        commands.store().forget_secrets(meta.tenant, &ids).await?;
+    }
+    outcome.map(|Outcome { position, events, .. }| Outcome { value: texts, position, events })
+}
+
+/// Takes one code away, without using it; tells how many are left.
+pub async fn revoke_recovery_code(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    code: &str,
+) -> Result<Outcome<usize>, Error> {
+    commands
+        .transact(meta, async |work: &mut Work| {
+            let factor = factor(work, user).await?;
+            let code = recovery_code(work.commands().store(), meta.tenant, user, &factor, code)?;
+            let command = Command::RevokeRecoveryCode { code };
+            work.execute::<User>(user, user::Command::SecondFactor(command)).await?;
+            Ok(self::factor(work, user).await?.recovery_codes.len())
+        })
+        .await
+}
+
+/// Passes the second factor in a unit of work, or refuses.
+pub(super) async fn pass(work: &mut Work<'_>, user: Uuid, proof: &Proof) -> Result<(), Error> {
+    let factor = factor(work, user).await?;
+    let (store, tenant) = (work.commands().store(), work.meta().tenant);
+    let command = match proof {
+        Proof::Code(code) => Command::Pass { step: right_step(store, &factor, code).await? },
+        Proof::RecoveryCode(code) => {
+            Command::UseRecoveryCode { code: recovery_code(store, tenant, user, &factor, code)? }
+        }
+    };
+    work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
+}
+
+async fn factor(work: &mut Work<'_>, user: Uuid) -> Result<SecondFactor, Error> {
+    let user = work.get::<User>(user).await?;
+    user.second_factor.clone().ok_or(Refusal::from(user::Error::NoSecondFactor).into())
+}
+
+/// The time step at which the app shows this code, now or a step away: clocks differ.
+async fn right_step(store: &Store, factor: &SecondFactor, code: &str) -> Result<u64, Error> {
+    let wrong = || Error::from(user::Error::WrongCode);
+    let (_, seed) = kept::find(store, factor.seed.id).await?.ok_or_else(wrong)?;
+    let totp = totp(seed, "")?;
+    let now = u64::try_from(store.clock().now().timestamp()).unwrap_or_default() / STEP;
+    let typed = code.replace(' ', "");
+    let shows =
+        |step: &u64| bool::from(totp.generate(step * STEP).as_bytes().ct_eq(typed.as_bytes()));
+    // The newest first: an older step would refuse the next code less.
+    (now.saturating_sub(1)..=now + 1).rev().find(shows).ok_or_else(wrong)
+}
+
+fn totp(seed: Vec<u8>, account: &str) -> Result<TOTP, Error> {
+    let account = account.replace(':', "");
+    TOTP::new(Algorithm::SHA1, 6, 1, STEP, seed, Some(ISSUER.to_owned()), account)
+        .map_err(|error: TotpUrlError| Error::Hashing(error.to_string()))
+}
+
+async fn recovery_codes(
+    store: &Store,
+    tenant: Uuid,
+    user: Uuid,
+) -> Result<(Vec<String>, Vec<SecretRef>), Error> {
+    let (mut texts, mut kept) = (vec![], vec![]);
+    for _ in 0..RECOVERY_CODES {
+        let bytes: [u8; 16] = super::random()?;
+        let letter = |byte: &u8| char::from(LETTERS[usize::from(byte % 32)]);
+        let letters: Vec<char> = bytes.iter().map(letter).collect();
+        let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+        let text = groups.join("-");
+        let (owner, id) = (Owner { tenant, id: user }, Uuid::now_v7());
+        kept.push(kept::keep(store, owner, id, RECOVERY_CODE, &hash(&text), None).await?);
+        texts.push(text);
+    }
+    Ok((texts, kept))
+}
+
+/// However it was typed.
+fn hash(text: &str) -> [u8; 32] {
+    let letters = text.chars().filter(|letter| letter.is_ascii_alphanumeric());
+    Sha256::digest(letters.collect::<String>().to_ascii_lowercase()).into()
+}
+
+/// Which of the codes that are left this is: its fingerprint is in the log.
+fn recovery_code(
+    store: &Store,
+    tenant: Uuid,
+    user: Uuid,
+    factor: &SecondFactor,
+    text: &str,
+) -> Result<Uuid, Error> {
+    let secret = [user.as_bytes().as_slice(), &hash(text)].concat();
+    let fingerprint = store.fingerprint(tenant, RECOVERY_CODE, &secret);
+    let known = factor.recovery_codes.iter().find(|code| code.fingerprint == fingerprint);
+    Ok(known.ok_or(user::Error::NoSuchRecoveryCode)?.id)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_rfc_6238() {
+        let totp = totp(b"12345678901234567890".to_vec(), "").unwrap();
+        // The RFC shows eight digits; apps show the last six of them.
+        for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
+        {
+            assert_eq!(totp.generate(time), code);
+        }
+    }
+
+    #[test]
+    fn a_recovery_code_is_the_same_however_it_is_typed() {
+        assert_eq!(hash("abcd-efgh-jkmn-2345"), hash(" ABCD EFGH jkmn2345"));
+        assert_ne!(hash("abcd-efgh-jkmn-2345"), hash("abcd-efgh-jkmn-2346"));
+    }
+}

@@ -1,0 +1,5 @@
+//! Registering, signing in, and staying signed in.
+
+mod passwords;
+mod registration;
+mod sessions;
