@@ -33,7 +33,7 @@ pub async fn row(
     for stored in events {
         let event = Recorded::decode(stored).map_err(Error::from)?;
         if rows.keys(&event).contains(&key) {
-            rows.want(std::slice::from_ref(&event));
+            rows.want(&[&event]);
             // What stops the live row stops it here as well.
             let faults = rows.fold(&event, &stopped);
             stopped.extend(faults.into_iter().map(|fault| fault.key));

@@ -65,7 +65,7 @@ impl Feed {
         db: &mut PgConnection,
         page: &[Decoded],
     ) -> Result<(), Error> {
-        let known: Vec<Recorded> = page.iter().flatten().cloned().collect();
+        let known: Vec<&Recorded> = page.iter().flatten().collect();
         let generation = self.generation.generation;
         if let Some(keys) = self.rows.want(&known).filter(|_| !self.blank) {
             generation::load(db, self.model, generation, &keys, &mut *self.rows).await?;

@@ -1,7 +1,7 @@
 //! Feeds the live generations of all read models: reads each page of the log once, folds it into
 //! every model, and moves their checkpoints in the transaction that writes their rows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_store::{Database, Store, log};
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -17,6 +17,8 @@ use crate::{Error, MODELS, Model, rebuild};
 const PAGE: i64 = 1_000;
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
+/// How often a feeder that has nothing to do looks for generations that a rebuild made live.
+const REFRESH: Duration = Duration::from_millis(200);
 /// Only one process feeds at a time; the lock goes with its connection.
 const FEEDER_LOCK: i64 = 7203;
 
@@ -82,6 +84,7 @@ struct Feeder {
     /// Holds the feeder's lock.
     _lock: sqlx::pool::PoolConnection<sqlx::Postgres>,
     feeds: Vec<Feed>,
+    refreshed: Instant,
 }
 
 impl Feeder {
@@ -93,6 +96,7 @@ impl Feeder {
             lease: Uuid::now_v7(),
             _lock: lock,
             feeds: vec![],
+            refreshed: Instant::now(),
         };
         feeder.refresh().await?;
         Ok(feeder)
@@ -111,7 +115,9 @@ impl Feeder {
             let page = log::page(&self.database.projector, behind, until, PAGE).await?;
             if page.is_empty() {
                 self.store.wait_past(behind).await;
-                self.refresh().await?;
+                if self.refreshed.elapsed() >= REFRESH {
+                    self.refresh().await?;
+                }
                 continue;
             }
             match self.feed_page(page, behind).await {
@@ -150,6 +156,7 @@ impl Feeder {
                 (None, None) => {}
             }
         }
+        self.refreshed = Instant::now();
         Ok(())
     }
 
@@ -169,7 +176,7 @@ impl Feeder {
     }
 
     async fn feed_page(&mut self, page: Vec<log::Recorded>, after: i64) -> Result<(), Error> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let (last, count) = (page.last().map_or(after, |event| event.position), page.len());
         let page: Vec<_> = page.into_iter().map(decode).collect();
         if let Err(error) = self.take_together(&page, after, last).await {
@@ -201,10 +208,12 @@ impl Feeder {
         last: i64,
     ) -> Result<(), Error> {
         let mut tx = begin(&self.database).await?;
+        let mut taken = vec![];
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
             feed.take(&mut tx, page).await?;
-            move_checkpoint(&mut tx, feed, self.lease, last).await?;
+            taken.push(&*feed);
         }
+        move_checkpoints(&mut tx, &taken, self.lease, last).await?;
         Ok(tx.commit().await?)
     }
 
@@ -213,7 +222,7 @@ impl Feeder {
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
             let mut tx = begin(&self.database).await?;
             feed.take_piecemeal(&mut tx, page).await?;
-            move_checkpoint(&mut tx, feed, self.lease, last).await?;
+            move_checkpoints(&mut tx, &[feed], self.lease, last).await?;
             tx.commit().await?;
         }
         Ok(())
@@ -227,26 +236,33 @@ async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgre
     Ok(tx)
 }
 
-/// Moves the checkpoint in the transaction that writes the rows, if nobody else has moved it.
-async fn move_checkpoint(
+/// Moves the checkpoints of models that stand together, in the transaction that writes their rows,
+/// if nobody else has moved one.
+async fn move_checkpoints(
     db: &mut PgConnection,
-    feed: &Feed,
+    feeds: &[&Feed],
     lease: Uuid,
     position: i64,
 ) -> Result<(), Error> {
-    let moved = sqlx::query(
-        "update generations set position = $5 where model = $1 and generation = $2
-            and position = $3 and lease = $4 and state = 'live'",
+    let Some(first) = feeds.first() else { return Ok(()) };
+    let models: Vec<&str> = feeds.iter().map(|feed| feed.model.name()).collect();
+    let generations: Vec<i32> = feeds.iter().map(|feed| feed.generation.generation).collect();
+    let moved: Vec<String> = sqlx::query_scalar(
+        "update generations g set position = $5
+           from unnest($1::text[], $2::int[]) f(model, generation)
+          where g.model = f.model and g.generation = f.generation
+            and g.position = $3 and g.lease = $4 and g.state = 'live'
+         returning g.model",
     )
-    .bind(feed.model.name())
-    .bind(feed.generation.generation)
-    .bind(feed.generation.position)
+    .bind(&models)
+    .bind(&generations)
+    .bind(first.generation.position)
     .bind(lease)
     .bind(position)
-    .execute(db)
+    .fetch_all(db)
     .await?;
-    if moved.rows_affected() == 0 {
-        return Err(Error::LostLease(feed.model.name()));
+    match feeds.iter().find(|feed| !moved.iter().any(|model| model == feed.model.name())) {
+        Some(lost) => Err(Error::LostLease(lost.model.name())),
+        None => Ok(()),
     }
-    Ok(())
 }

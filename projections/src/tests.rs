@@ -152,7 +152,7 @@ fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String,
         if cuts.contains(&index) {
             put_away(&mut table, &mut *rows);
         }
-        if let Some(keys) = rows.want(std::slice::from_ref(event)) {
+        if let Some(keys) = rows.want(&[event]) {
             let found: Vec<String> =
                 texts(&keys).iter().filter_map(|key| table.get(key.get()).cloned()).collect();
             rows.supply(&found).unwrap();

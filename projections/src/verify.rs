@@ -145,7 +145,7 @@ async fn replay(
             }
             let event = decode(stored);
             if let Ok(recorded) = &event {
-                set.want(std::slice::from_ref(recorded));
+                set.want(&[recorded]);
             }
             fold_or_stop(&mut *set, &event, &mut stopped, &mut letters);
         }

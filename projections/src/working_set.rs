@@ -37,7 +37,7 @@ pub struct Changes {
 pub trait WorkingSet: Send + Sync {
     /// The keys that these events touch and that are not in memory, as a JSON array; `None` if
     /// there are none. From now on they count as loaded: absent unless [`Self::supply`] brings them.
-    fn want(&mut self, events: &[Recorded]) -> Option<String>;
+    fn want(&mut self, events: &[&Recorded]) -> Option<String>;
     fn supply(&mut self, rows: &[String]) -> Result<(), Error>;
     /// Folds the event into the rows it touches, but for keys that `stopped` holds.
     fn fold(&mut self, event: &Recorded, stopped: &HashSet<String>) -> Vec<Fault>;
@@ -84,9 +84,9 @@ fn array<'a, T: serde::Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> (S
 }
 
 impl<M: ReadModel> WorkingSet for Rows<M> {
-    fn want(&mut self, events: &[Recorded]) -> Option<String> {
+    fn want(&mut self, events: &[&Recorded]) -> Option<String> {
         let mut missing = vec![];
-        for key in events.iter().flat_map(M::keys) {
+        for key in events.iter().copied().flat_map(M::keys) {
             if !self.rows.contains_key(&key) {
                 self.rows.insert(key.clone(), None);
                 missing.push(key);
