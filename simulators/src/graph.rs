@@ -198,6 +198,11 @@ impl Graph {
         lock(&self.state.books).sent.clone()
     }
 
+    /// How many messages that is.
+    pub fn count(&self) -> usize {
+        lock(&self.state.books).sent.len()
+    }
+
     /// The customers' messages that were marked as read.
     pub fn marked_read(&self) -> Vec<String> {
         lock(&self.state.books).read.clone()

@@ -161,6 +161,11 @@ impl Pawapay {
         lock(&self.state.books).paid.clone()
     }
 
+    /// How often that happened.
+    pub fn count(&self) -> usize {
+        lock(&self.state.books).paid.len()
+    }
+
     /// Every payout that was accepted, as its status is told, in the order of acceptance.
     pub fn payouts(&self) -> Vec<Value> {
         lock(&self.state.books).payouts.iter().map(payout::Payout::told).collect()

@@ -177,8 +177,9 @@ async fn respond<S: Service>(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Closed> {
     let call = Call::read(request).await.map_err(Closed::Unreadable)?;
-    match service.answer(call).await {
-        Answer::Reply(reply) => Ok(reply.into_response()),
-        Answer::HangUp => Err(Closed::OnPurpose),
+    // What has arrived is done, even if the client doesn't wait for it.
+    match tokio::spawn(service.answer(call)).await {
+        Ok(Answer::Reply(reply)) => Ok(reply.into_response()),
+        Ok(Answer::HangUp) | Err(_) => Err(Closed::OnPurpose),
     }
 }
