@@ -2,25 +2,19 @@
 //! made, and its lease outlasts the call; so whatever happens to the process, it is known that a
 //! call may have been made, and it is never made again blindly.
 
+mod claims;
+mod worker;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_store::Store;
 use event_store::tenant::within;
 use sqlx::PgConnection;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::Error;
-
-/// How long an attempt may take, all told. Clients' own timeouts are shorter.
-pub const LEASE: Duration = Duration::from_secs(90);
-/// Effects that one process attempts at once.
-const AT_ONCE: i64 = 16;
-/// How often a worker looks for what has become due when nobody wakes it.
-const POLL: Duration = Duration::from_millis(200);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+pub use worker::{attempt_due, run};
 
 /// What a policy asks for.
 #[derive(Clone, Debug)]
@@ -48,10 +42,21 @@ pub struct Effect {
     pub line: Uuid,
     pub idempotent: bool,
     pub attempts: i32,
+    /// Each attempt has its own.
     pub lease: Option<Uuid>,
+    pub state: String,
 }
 
-const COLUMNS: &str = "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease";
+impl Effect {
+    /// The command that tells something of this attempt. A repeat of the same telling causes the
+    /// same events; another attempt's causes others.
+    pub(crate) fn telling(&self, number: usize) -> Uuid {
+        crate::event_id(self.lease.unwrap_or(self.id), number)
+    }
+}
+
+const COLUMNS: &str =
+    "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease, state";
 
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,10 @@ pub enum Outcome {
     },
     /// Perhaps done. To be looked into.
     Unclear {
+        reason: String,
+    },
+    /// Perhaps done, and there is nobody to ask: only news of it can tell.
+    AwaitsNews {
         reason: String,
     },
 }
@@ -120,167 +129,29 @@ pub async fn ask_again(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Attempts effects of one kind as they become due, until `stop` says so. Any number of processes
-/// share the work.
-pub async fn run<E: Executor>(store: Store, executor: E, mut stop: watch::Receiver<bool>) {
-    loop {
-        let round = async {
-            match attempt_due(&store, &executor).await {
-                Ok(0) => tokio::time::sleep(POLL).await,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(kind = E::KIND, %error, "Effects could not be attempted");
-                    tokio::time::sleep(FIRST_PAUSE).await;
-                }
-            }
-        };
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = round => {}
-        }
-    }
-}
-
-/// Attempts what is due now, and looks into what is unclear; tells how many effects that were.
-pub async fn attempt_due<E: Executor>(store: &Store, executor: &E) -> Result<usize, Error> {
-    expire(store, E::KIND).await?;
-    let due = claim(store, E::KIND).await?;
-    let unclear = claim_unclear(store, E::KIND).await?;
-    let count = due.len() + unclear.len();
-    let attempts = due.iter().map(|effect| async {
-        let outcome = executor.attempt(effect).await;
-        settle(store, effect, outcome).await
-    });
-    let inquiries = unclear.iter().map(|effect| async {
-        let outcome = executor.reconcile(effect).await;
-        settle(store, effect, outcome).await
-    });
-    let (attempts, inquiries) = tokio::join!(
-        futures_util::future::join_all(attempts),
-        futures_util::future::join_all(inquiries)
-    );
-    attempts.into_iter().chain(inquiries).collect::<Result<Vec<()>, Error>>()?;
-    Ok(count)
-}
-
-/// An attempt whose lease ran out may have reached the provider.
-async fn expire(store: &Store, kind: &str) -> Result<(), Error> {
+/// Lets an effect that is unclear be looked into now.
+pub async fn look(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
-        "update effects set state = case when idempotent then 'pending' else 'unknown' end,
-                reason = 'the attempt was interrupted', due_at = clock_timestamp(),
-                updated_at = clock_timestamp()
-          where kind = $1 and state = 'attempting' and lease_until < clock_timestamp()",
+        "update effects set due_at = clock_timestamp() where id = $1 and state = 'unknown'",
     )
-    .bind(kind)
-    .execute(store.worker())
-    .await
-    .map_err(event_store::Error::from)?;
+    .bind(id)
+    .execute(db)
+    .await?;
     Ok(())
 }
 
-/// Takes due effects, of each order key only the first that is not settled.
-async fn claim(store: &Store, kind: &str) -> Result<Vec<Effect>, Error> {
-    let query = format!(
-        "update effects set state = 'attempting', lease = gen_random_uuid(),
-                lease_until = clock_timestamp() + $2, attempts = attempts + 1,
-                updated_at = clock_timestamp()
-          where id in (
-            select id from effects e
-             where kind = $1 and state = 'pending' and due_at <= clock_timestamp()
-               and not exists (select from effects o
-                    where o.order_key = e.order_key and o.position < e.position
-                      and o.state in ('pending', 'attempting'))
-             order by due_at limit $3 for update skip locked)
-         returning {COLUMNS}"
-    );
-    Ok(sqlx::query_as(&query)
-        .bind(kind)
-        .bind(LEASE)
-        .bind(AT_ONCE)
-        .fetch_all(store.worker())
-        .await
-        .map_err(event_store::Error::from)?)
-}
-
-/// Takes unclear effects to look into, keeping others away from them for the time of a lease.
-async fn claim_unclear(store: &Store, kind: &str) -> Result<Vec<Effect>, Error> {
-    let query = format!(
-        "update effects set lease = gen_random_uuid(), due_at = clock_timestamp() + $2,
-                attempts = attempts + 1
-          where id in (select id from effects
-             where kind = $1 and state = 'unknown' and due_at <= clock_timestamp()
-             order by due_at limit $3 for update skip locked)
-         returning {COLUMNS}"
-    );
-    Ok(sqlx::query_as(&query)
-        .bind(kind)
-        .bind(LEASE)
-        .bind(AT_ONCE)
-        .fetch_all(store.worker())
-        .await
-        .map_err(event_store::Error::from)?)
-}
-
-/// Records what an attempt came to, unless its lease was lost meanwhile.
-async fn settle(
-    store: &Store,
-    effect: &Effect,
-    outcome: Result<Outcome, Error>,
-) -> Result<(), Error> {
-    let (state, pause, reason) = match outcome {
-        Ok(Outcome::Done) => ("done", None, None),
-        Ok(Outcome::Dead { reason }) => ("dead", None, Some(reason)),
-        Ok(Outcome::Unclear { reason }) => ("unknown", Some(backoff(effect)), Some(reason)),
-        Ok(Outcome::Retry { after, reason }) => {
-            ("pending", Some(backoff(effect).max(after.unwrap_or_default())), Some(reason))
-        }
-        Ok(Outcome::LineRests { after, reason }) => {
-            rest_line(store, effect, after).await?;
-            ("pending", Some(after), Some(reason))
-        }
-        // The call may have been made before our own machinery failed.
-        Err(error) if !effect.idempotent => ("unknown", Some(FIRST_PAUSE), Some(error.to_string())),
-        Err(error) => ("pending", Some(backoff(effect)), Some(error.to_string())),
-    };
-    metrics::counter!("verbatim_effects_total", "kind" => effect.kind.clone(), "outcome" => state)
-        .increment(1);
+/// Lets an effect be tried, or looked into, now. One that is under way, or done, is looked into when
+/// it has ended: who wakes it may know more than its answer will say.
+pub async fn wake(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
-        "update effects set state = $3, reason = $4, lease_until = null,
-                due_at = clock_timestamp() + $5, updated_at = clock_timestamp()
-          where id = $1 and lease = $2",
+        "update effects set state = case state when 'done' then 'unknown' else state end,
+                due_at = clock_timestamp(), updated_at = clock_timestamp()
+          where id = $1 and state <> 'dead'",
     )
-    .bind(effect.id)
-    .bind(effect.lease)
-    .bind(state)
-    .bind(reason)
-    .bind(pause.unwrap_or_default())
-    .execute(store.worker())
-    .await
-    .map_err(event_store::Error::from)?;
+    .bind(id)
+    .execute(db)
+    .await?;
     Ok(())
-}
-
-async fn rest_line(store: &Store, effect: &Effect, pause: Duration) -> Result<(), Error> {
-    sqlx::query(
-        "update effects set due_at = greatest(due_at, clock_timestamp() + $3)
-          where line = $1 and kind = $2 and state = 'pending'",
-    )
-    .bind(effect.line)
-    .bind(&effect.kind)
-    .bind(pause)
-    .execute(store.worker())
-    .await
-    .map_err(event_store::Error::from)?;
-    Ok(())
-}
-
-/// Twice as long each time, with up to a half more so that many don't come back together.
-fn backoff(effect: &Effect) -> Duration {
-    let doublings = u32::try_from(effect.attempts - 1).unwrap_or_default().min(12);
-    let pause = (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE);
-    let jitter = u64::from(effect.lease.map_or(0, |lease| lease.as_bytes()[15]));
-    let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX / 1024);
-    Duration::from_millis(millis + millis * jitter / 512)
 }
 
 /// The effect of this id, if it is the tenant's.
@@ -340,10 +211,11 @@ pub async fn statistics(
         .map_err(event_store::Error::from)?)
 }
 
-/// Closes an effect that a person gave up.
+/// Closes an effect that needs nothing more: a person gave it up, or there was evidence of it.
 pub async fn close(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
-        "update effects set state = 'done', updated_at = clock_timestamp()
+        "update effects set state = 'done', lease = null, lease_until = null,
+                updated_at = clock_timestamp()
           where id = $1 and state in ('dead', 'unknown')",
     )
     .bind(id)

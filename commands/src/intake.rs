@@ -67,7 +67,7 @@ pub fn message_owner(message: Uuid, conversation: Uuid) -> String {
 
 /// The claim by which a message that the provider took is known as ours.
 pub fn message_claim(store: &Store, route: &Route, wamid: &str) -> (&'static str, Vec<u8>) {
-    (known::MESSAGE, messages::reference_claim(&known::Names { store, route }, wamid))
+    (known::MESSAGE, messages::sent_claim(&known::Names { store, route }, wamid))
 }
 
 /// The contact that a party is, and the conversation with them on a channel; registered and opened

@@ -20,7 +20,7 @@ use event_store::{Append, IdempotencyRecord, Store, log};
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 pub use error::{Error, Refusal};
@@ -91,12 +91,19 @@ pub struct Commands {
     store: Store,
     cache: Arc<Cache<(&'static str, Uuid), Cached>>,
     turns: Arc<Vec<Mutex<()>>>,
+    /// Changes when an effect may have become due.
+    due: watch::Sender<()>,
 }
 
 impl Commands {
     pub fn new(store: Store) -> Self {
         let turns = (0..TURNS).map(|_| Mutex::new(())).collect();
-        Commands { store, cache: Arc::new(Cache::new(CACHED)), turns: Arc::new(turns) }
+        let (cache, (due, _)) = (Arc::new(Cache::new(CACHED)), watch::channel(()));
+        Commands { store, cache, turns: Arc::new(turns), due }
+    }
+
+    pub(crate) fn due(&self) -> &watch::Sender<()> {
+        &self.due
     }
 
     pub fn store(&self) -> &Store {
@@ -182,9 +189,24 @@ impl Commands {
         Err(Error::Contended)
     }
 
-    /// The aggregate as it is now, and its version; the default at version 0 if it isn't.
+    /// The aggregate as it is now, and its version; the default at version 0 if it isn't. Of one that
+    /// is remembered only what is new is read.
     pub async fn load<A: Aggregate>(&self, tenant: Uuid, id: Uuid) -> Result<(A, i64), Error> {
-        self.fold(tenant, id, A::default(), 0).await
+        let (state, version) = self.remembered(tenant, id)?.unwrap_or_default();
+        self.fold(tenant, id, state, version).await
+    }
+
+    /// The aggregate as this process last saw it; another one may have changed it since.
+    pub(crate) fn remembered<A: Aggregate>(
+        &self,
+        tenant: Uuid,
+        id: Uuid,
+    ) -> Result<Option<(A, i64)>, Error> {
+        let Some(cached) = self.cache.get(&(A::TYPE, id)) else { return Ok(None) };
+        if cached.tenant != tenant {
+            return Err(Refusal::NotFound.into());
+        }
+        Ok(cached.state.downcast_ref::<A>().cloned().map(|state| (state, cached.version)))
     }
 
     async fn fold<A: Aggregate>(

@@ -7,20 +7,20 @@ pub mod submit_templates;
 
 use std::time::Duration;
 
+use event_store::log;
 use event_store::log::Recorded;
 use event_store::subscription::Subscription;
-use event_store::{Store, log};
 use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 
-use crate::Error;
 use crate::effects::{Effect, Outcome};
 use crate::gateways::whatsapp::graph::{Refusal, Retry};
+use crate::{Commands, Error};
 
 /// What Meta could not take for so many tries is a person's affair.
 const TRIES: i32 = 8;
-/// How long a line rests when its limit was reached and Meta said no time.
+/// How long a message to somebody who had too many of late waits.
 const REST: Duration = Duration::from_secs(10);
 const PAGE: i64 = 500;
 
@@ -28,22 +28,24 @@ const PAGE: i64 = 500;
 pub trait Policy {
     const NAME: &'static str;
 
-    /// Reacts to one event, in the transaction that moves the policy on.
+    /// Reacts to one event, in the transaction that moves the policy on; tells whether an effect may
+    /// be due now.
     fn react(
         &self,
         event: &Recorded,
         db: &mut PgConnection,
-    ) -> impl Future<Output = Result<(), Error>>;
+    ) -> impl Future<Output = Result<bool, Error>>;
 }
 
 /// Reacts to events as they come, until `stop` says so. Another process may run the same policy:
 /// only one of two that react to the same page moves on, and the other's reactions fall with it.
-pub async fn run<P: Policy>(store: Store, policy: P, mut stop: watch::Receiver<bool>) {
+pub async fn run<P: Policy>(commands: Commands, policy: P, mut stop: watch::Receiver<bool>) {
+    let store = commands.store();
     loop {
         let followed = async {
-            let mut subscription = Subscription::resume(&store, P::NAME, 0).await?;
+            let mut subscription = Subscription::resume(store, P::NAME, 0).await?;
             loop {
-                if follow(&store, &policy, &mut subscription).await? == 0 {
+                if follow(&commands, &policy, &mut subscription).await? == 0 {
                     store.wait_past(subscription.position()).await;
                 }
             }
@@ -63,20 +65,24 @@ pub async fn run<P: Policy>(store: Store, policy: P, mut stop: watch::Receiver<b
 
 /// Reacts to what is there now, a page at the most; tells how many events that were.
 pub async fn follow<P: Policy>(
-    store: &Store,
+    commands: &Commands,
     policy: &P,
     subscription: &mut Subscription,
 ) -> Result<usize, Error> {
     let page: Vec<log::Recorded> = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let failed = |error| Error::from(event_store::Error::from(error));
-    let mut tx = store.worker().begin().await.map_err(failed)?;
+    let mut tx = commands.store().worker().begin().await.map_err(failed)?;
     // The checkpoint first: it makes a twin wait, and then fail.
     subscription.advance(&mut tx, last).await?;
+    let mut due = false;
     for event in &page {
-        policy.react(event, &mut tx).await?;
+        due |= policy.react(event, &mut tx).await?;
     }
     tx.commit().await.map_err(failed)?;
+    if due {
+        commands.due().send_replace(());
+    }
     Ok(page.len())
 }
 
@@ -99,6 +105,6 @@ fn put_off(effect: &Effect, refusal: &Refusal) -> Option<Outcome> {
         Retry::Never => None,
         Retry::After(pause) => Some(Outcome::Retry { after: Some(pause), reason }),
         Retry::LaterForPair => Some(Outcome::Retry { after: Some(REST), reason }),
-        Retry::LaterForLine => Some(Outcome::LineRests { after: REST, reason }),
+        Retry::LaterForLine(pause) => Some(Outcome::LineRests { after: pause, reason }),
     }
 }

@@ -138,16 +138,11 @@ impl<'a> Work<'a> {
             return Ok(index);
         }
         let tenant = self.meta.tenant;
-        let cached = self.commands.cache.get(&(A::TYPE, id));
-        let (state, loaded, from_cache) = match cached {
-            Some(cached) if cached.tenant != tenant => return Err(Refusal::NotFound.into()),
-            Some(Cached { version, state, .. }) if state.is::<A>() => {
-                (state.downcast_ref::<A>().cloned().unwrap_or_default(), version, true)
-            }
-            _ => {
-                let (state, version) = self.commands.load::<A>(tenant, id).await?;
-                (state, version, false)
-            }
+        let remembered = self.commands.remembered::<A>(tenant, id)?;
+        let from_cache = remembered.is_some();
+        let (state, loaded) = match remembered {
+            Some(remembered) => remembered,
+            None => self.commands.load::<A>(tenant, id).await?,
         };
         self.streams.push(Stream {
             kind: A::TYPE,

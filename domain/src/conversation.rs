@@ -241,11 +241,13 @@ pub enum Error {
     Merged { into: Uuid },
 }
 
-/// Where a message of ours stands before the provider has taken it.
+/// Where a message of ours stands before it is known to have reached the customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     Queued,
+    /// The provider has taken it, and may still tell that it failed.
+    Sent,
     Unknown,
     Failed,
 }
@@ -265,7 +267,7 @@ pub struct Conversation {
     pub unread: u32,
     /// The newest of the customer's messages, by the provider's time.
     pub last_inbound_at: DateTime<Utc>,
-    /// Messages of ours that are not on their way.
+    /// Messages of ours that are not known to have arrived.
     pub outgoing: BTreeMap<Uuid, Standing>,
     pub merged_into: Option<Uuid>,
 }
@@ -353,10 +355,8 @@ impl Aggregate for Conversation {
             Event::MessageQueued(message) => {
                 self.outgoing.insert(message.message, Standing::Queued);
             }
-            Event::Dispatched(receipt)
-            | Event::Delivered(receipt)
-            | Event::Read(receipt)
-            | Event::Played(receipt) => {
+            Event::Dispatched(receipt) => self.dispatched(receipt.message),
+            Event::Delivered(receipt) | Event::Read(receipt) | Event::Played(receipt) => {
                 self.outgoing.remove(&receipt.message);
             }
             Event::Failed(receipt) => self.stand(receipt.message, Standing::Failed),
@@ -449,7 +449,7 @@ impl Conversation {
             }
             Some(Standing::Unknown) => Err(Error::Uncertain),
             Some(Standing::Queued) => Ok(vec![]),
-            None => Err(Error::NoSuchMessage),
+            Some(Standing::Sent) | None => Err(Error::NoSuchMessage),
         }
     }
 
@@ -458,7 +458,14 @@ impl Conversation {
             Some(Standing::Failed | Standing::Unknown) => {
                 Ok(vec![Event::MessageDiscarded { message, cycle: self.cycle }])
             }
-            Some(Standing::Queued) | None => Err(Error::NoSuchMessage),
+            Some(Standing::Queued | Standing::Sent) | None => Err(Error::NoSuchMessage),
+        }
+    }
+
+    /// Receipts come in any order: what has failed was sent before.
+    fn dispatched(&mut self, message: Uuid) {
+        if self.outgoing.get(&message) != Some(&Standing::Failed) {
+            self.stand(message, Standing::Sent);
         }
     }
 

@@ -59,7 +59,7 @@ pub struct Connections {
 
 impl Default for Connections {
     fn default() -> Self {
-        Connections { app: 16, worker: 6, projector: 4 }
+        Connections { app: 16, worker: 10, projector: 4 }
     }
 }
 

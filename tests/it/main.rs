@@ -9,6 +9,7 @@ mod channels;
 mod contacts;
 mod contract;
 mod conversations;
+mod effects;
 mod fixtures;
 mod inbox;
 mod log;

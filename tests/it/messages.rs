@@ -61,14 +61,27 @@ impl Desk {
 
     /// Does all that is due, and whatever follows from it, until the provider has no more to tell.
     async fn drive(&self) {
-        let store = &self.app.store;
-        let mut policy = Subscription::resume(store, SendMessages::NAME, 0).await.unwrap();
-        while policies::follow(store, &SendMessages, &mut policy).await.unwrap() > 0 {}
-        while effects::attempt_due(store, &self.sender).await.unwrap() > 0 {}
+        self.follow().await;
+        while effects::attempt_due(&self.app.store, &self.sender).await.unwrap() > 0 {}
         while self.graph.pending() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.follow().await;
+        while effects::attempt_due(&self.app.store, &self.sender).await.unwrap() > 0 {}
         self.app.settle().await;
+    }
+
+    async fn follow(&self) {
+        let App { store, commands, .. } = &self.app;
+        let mut policy = Subscription::resume(store, SendMessages::NAME, 0).await.unwrap();
+        while policies::follow(commands, &SendMessages, &mut policy).await.unwrap() > 0 {}
+    }
+
+    /// What waits for a person's decision.
+    async fn failed(&self) -> Vec<Value> {
+        let path = "/v1/messages/failed";
+        let failed = self.app.get(&self.organization.agent, path).await.expect(200);
+        failed.data().as_array().unwrap().clone()
     }
 
     /// Lets the time pass that effects wait for.
@@ -169,10 +182,9 @@ async fn a_lost_answer_is_settled_by_the_next_receipt_and_nothing_is_sent_twice(
     let id = desk.say("Once.").await;
     desk.drive().await;
     assert_eq!(desk.delivery(&id).await, "read");
+    assert_eq!(desk.failed().await, [] as [Value; 0]);
     desk.later().await;
     assert_eq!(desk.graph.sent().len(), 1);
-    let failed = desk.app.get(&desk.organization.agent, "/v1/messages/failed").await.expect(200);
-    assert_eq!(failed.data(), json!([]));
 }
 
 #[tokio::test]
@@ -185,8 +197,7 @@ async fn without_evidence_a_message_ends_unknown_and_is_a_persons_decision() {
     desk.later().await;
     assert_eq!(desk.delivery(&id).await, "unknown");
     assert_eq!(desk.graph.sent().len(), 1);
-    let failed = desk.app.get(&desk.organization.agent, "/v1/messages/failed").await.expect(200);
-    assert_eq!(failed.data()[0]["status"], "unknown");
+    assert_eq!(desk.failed().await[0]["status"], "unknown");
     assert_eq!(desk.decide(&id, "retry").await.refused(409), "message.uncertain");
     desk.decide(&id, "discard").await.expect(200);
     desk.drive().await;
@@ -197,9 +208,7 @@ async fn without_evidence_a_message_ends_unknown_and_is_a_persons_decision() {
 async fn a_server_that_was_killed_in_the_middle_of_sending_does_not_send_again() {
     let desk = Desk::open().await;
     let id = desk.say("Once.").await;
-    let store = &desk.app.store;
-    let mut policy = Subscription::resume(store, SendMessages::NAME, 0).await.unwrap();
-    while policies::follow(store, &SendMessages, &mut policy).await.unwrap() > 0 {}
+    desk.follow().await;
     let killed = "update effects set state = 'attempting', lease = gen_random_uuid(), attempts = 1";
     sqlx::query(killed).execute(&desk.app.db.database.owner).await.unwrap();
     desk.later().await;
@@ -217,13 +226,47 @@ async fn what_the_provider_refuses_fails_with_its_reason_and_may_be_tried_again(
     let message = desk.message(&id).await;
     assert_eq!(message["delivery"]["status"], "failed");
     assert_eq!(message["delivery"]["errors"][0]["code"], 131_026);
-    let failed = desk.app.get(&desk.organization.agent, "/v1/messages/failed").await.expect(200);
-    assert_eq!(failed.data()[0]["message_id"], json!(id));
+    assert_eq!(desk.failed().await[0]["message_id"], json!(id));
     desk.decide(&id, "retry").await.expect(200);
     desk.drive().await;
     assert_eq!(desk.delivery(&id).await, "read");
     assert_eq!(desk.graph.sent().len(), 1);
     assert_eq!(desk.decide(&id, "retry").await.refused(404), "message.not_found");
+}
+
+#[tokio::test]
+async fn what_the_provider_took_and_could_not_deliver_waits_for_a_decision_too() {
+    let desk = Desk::open().await;
+    let reversed = Callbacks { reversed: true, ..Callbacks::default() };
+    for how in [Callbacks::default(), reversed] {
+        desk.graph.script(Rule::on(Act::Send).times(1).fails(131_026).callbacks(how));
+        let id = desk.say("Hello?").await;
+        desk.drive().await;
+        assert_eq!(desk.delivery(&id).await, "failed");
+        assert_eq!(desk.failed().await[0]["message_id"], json!(id));
+        desk.decide(&id, "retry").await.expect(200);
+        desk.drive().await;
+        assert_eq!(desk.delivery(&id).await, "read");
+        assert_eq!(desk.failed().await, [] as [Value; 0]);
+    }
+    assert_eq!(desk.graph.sent().len(), 4);
+}
+
+#[tokio::test]
+async fn receipts_find_a_message_that_the_customer_quoted_before_them() {
+    let desk = Desk::open().await;
+    let late = Callbacks { late: Duration::from_millis(400), ..Callbacks::default() };
+    desk.graph.script(Rule::on(Act::Send).ends(Outcome::DoneButHungUp).callbacks(late));
+    let id = desk.say("At six?").await;
+    desk.follow().await;
+    effects::attempt_due(&desk.app.store, &desk.sender).await.unwrap();
+    let context = json!({"context": {"from": "15550100200", "id": desk.graph.sent()[0].wamid}});
+    let (now, yes) = (Utc::now(), json!({"body": "Yes"}));
+    let quoting = whatsapp::message(&line(), &ANA, "wamid.yes", now, "text", yes, context);
+    desk.app.tell(&desk.organization, quoting).await.expect(200);
+    desk.drive().await;
+    assert_eq!(desk.delivery(&id).await, "read");
+    assert_eq!(desk.app.messages(&desk.organization, &desk.conversation).await.len(), 3);
 }
 
 #[tokio::test]

@@ -91,17 +91,17 @@ impl Server {
                 store.clone(),
                 stopped.clone(),
             )),
-            tokio::spawn(policies::run(store.clone(), SendMessages, stopped.clone())),
-            tokio::spawn(policies::run(store.clone(), SubmitPayouts, stopped.clone())),
+            tokio::spawn(policies::run(commands.clone(), SendMessages, stopped.clone())),
+            tokio::spawn(policies::run(commands.clone(), SubmitPayouts, stopped.clone())),
             tokio::spawn(policies::run(
-                store.clone(),
+                commands.clone(),
                 SubmitTemplates::new(store.clone()),
                 stopped.clone(),
             )),
             // Decisions may borrow across awaits in ways that keep them on one thread.
-            actix_web::rt::spawn(effects::run(store.clone(), payer, stopped.clone())),
-            actix_web::rt::spawn(effects::run(store.clone(), sender, stopped.clone())),
-            actix_web::rt::spawn(effects::run(store.clone(), submitter, stopped)),
+            actix_web::rt::spawn(effects::run(commands.clone(), payer, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), sender, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), submitter, stopped)),
         ];
         Ok(Server { commands, graphs, database, embedded, stop, workers })
     }

@@ -17,6 +17,8 @@ use crate::gateways::whatsapp::webhook::{Message, Notification, Status};
 const CONTENT: u8 = b'm';
 const PLACEHOLDER: u8 = b'p';
 const RECEIPT: u8 = b'r';
+/// A message of ours that the provider took.
+const SENT: u8 = b's';
 /// Only referred to so far.
 const REFERENCE: u8 = b'x';
 
@@ -112,10 +114,9 @@ impl Intake<'_, '_> {
         let own = self.own(&prefix);
         let home = own.and_then(|message| self.known.home(message));
         let conversation = self.conversation(contact, status.group.as_ref(), home, false).await?;
-        let message = match own {
-            Some(message) => message,
-            None => self.ours(conversation, status).await?.unwrap_or_else(Uuid::now_v7),
-        };
+        // A customer's answer may have quoted it before we knew it by the provider's id.
+        let ours = self.ours(conversation, status).await?;
+        let message = ours.or(own).unwrap_or_else(Uuid::now_v7);
         self.claim_message(claim, message, conversation);
         let mut receipt =
             self.receipt(told, contact, message, status.at, &status.provider_id, &status.raw);
@@ -296,8 +297,8 @@ impl Intake<'_, '_> {
     }
 }
 
-pub(super) fn reference_claim(names: &Names, wamid: &str) -> Vec<u8> {
-    [names.message(&names.route.line, wamid), vec![REFERENCE]].concat()
+pub(super) fn sent_claim(names: &Names, wamid: &str) -> Vec<u8> {
+    [names.message(&names.route.line, wamid), vec![SENT]].concat()
 }
 
 /// Without a key, so that the same messages stand in the same order in every installation. The

@@ -17,10 +17,22 @@ use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 pub use crate::gateways::whatsapp::graph::GraphSettings;
 use crate::gateways::whatsapp::graph::{self, Graphs, Recipient, SendError};
 use crate::intake::{Route, Routes, message_claim, message_owner};
-use crate::{Commands, Error, Meta, Refusal, Work};
+use crate::{Commands, Error, Meta, Work};
 
 pub const KIND: &str = "whatsapp.send";
 const NAME: &str = "send_messages";
+
+/// The events that it reacts to.
+const CONCERNS: [&str; 8] = [
+    "MessageQueued",
+    "MessageRetried",
+    "MessageDiscarded",
+    "Dispatched",
+    "Delivered",
+    "Read",
+    "Played",
+    "Failed",
+];
 
 /// Asks for the sending of what is queued.
 pub struct SendMessages;
@@ -28,43 +40,45 @@ pub struct SendMessages;
 impl Policy for SendMessages {
     const NAME: &'static str = NAME;
 
-    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<(), Error> {
-        if stored.aggregate_type != Conversation::TYPE {
-            return Ok(());
+    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
+        let concerns = CONCERNS.contains(&stored.event_type.as_str());
+        if stored.aggregate_type != Conversation::TYPE || !concerns {
+            return Ok(false);
         }
-        let failed = |error: sqlx::Error| Error::from(event_store::Error::from(error));
-        match stored.event_type.as_str() {
-            "MessageQueued" => match decode(stored)? {
-                Event::MessageQueued(message) if !message.moved => {
-                    let effect = NewEffect {
-                        id: message.message,
-                        tenant: stored.tenant_id,
-                        kind: KIND,
-                        aggregate: stored.aggregate_id.parse().unwrap_or_default(),
-                        position: stored.position,
-                        order_key: stored.aggregate_id.parse().unwrap_or_default(),
-                        line: message.channel,
-                        idempotent: false,
-                    };
-                    effects::ask(db, &effect).await.map_err(failed)
-                }
-                _ => Ok(()),
-            },
-            "MessageDiscarded" => match decode(stored)? {
-                Event::MessageDiscarded { message, .. } => {
-                    effects::close(db, message).await.map_err(failed)
-                }
-                _ => Ok(()),
-            },
-            "MessageRetried" => match decode(stored)? {
-                Event::MessageRetried { message, .. } => {
-                    effects::ask_again(db, message).await.map_err(failed)
-                }
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
+        let followed = follow(stored, decode(stored)?, db).await;
+        followed.map_err(|error| event_store::Error::from(error).into())
     }
+}
+
+async fn follow(stored: &Recorded, event: Event, db: &mut PgConnection) -> sqlx::Result<bool> {
+    use Event as E;
+    let due = matches!(event, E::MessageQueued(_) | E::MessageRetried { .. } | E::Failed(_));
+    match event {
+        Event::MessageQueued(message) if !message.moved => {
+            let conversation = stored.aggregate_id.parse().unwrap_or_default();
+            let effect = NewEffect {
+                id: message.message,
+                tenant: stored.tenant_id,
+                kind: KIND,
+                aggregate: conversation,
+                position: stored.position,
+                order_key: conversation,
+                line: message.channel,
+                idempotent: false,
+            };
+            effects::ask(db, &effect).await?;
+        }
+        Event::MessageRetried { message, .. } => effects::ask_again(db, message).await?,
+        Event::MessageDiscarded { message, .. } => effects::close(db, message).await?,
+        // It may also have failed: receipts come in any order.
+        Event::Dispatched(receipt) => effects::look(db, receipt.message).await?,
+        Event::Delivered(receipt) | Event::Read(receipt) | Event::Played(receipt) => {
+            effects::close(db, receipt.message).await?;
+        }
+        Event::Failed(receipt) => effects::wake(db, receipt.message).await?,
+        _ => {}
+    }
+    Ok(due)
 }
 
 /// Carries messages to WhatsApp.
@@ -82,13 +96,16 @@ impl Sender {
 
     /// The message as it was queued, opened.
     async fn queued(&self, effect: &Effect) -> Result<Option<Outgoing>, Error> {
-        let events = self.history(effect).await?;
-        Ok(events.into_iter().find_map(|event| match event {
+        let pool = self.commands.store().worker();
+        let asked = log::page(pool, effect.position - 1, effect.position, 1).await;
+        let Some(asked) = asked.map_err(event_store::Error::from)?.pop() else { return Ok(None) };
+        Ok(match self.commands.decode::<Conversation>(&asked, true).await? {
             Event::MessageQueued(message) if message.message == effect.id => Some(message),
             _ => None,
-        }))
+        })
     }
 
+    /// What the message refers to is somewhere in it.
     async fn history(&self, effect: &Effect) -> Result<Vec<Event>, Error> {
         let (kind, id) = (Conversation::TYPE, effect.aggregate.to_string());
         let pool = self.commands.store().pool();
@@ -114,11 +131,9 @@ impl Sender {
         Ok(load.await?.0.outgoing.get(&effect.id).copied())
     }
 
-    /// A repeat of the same telling causes the same events.
-    fn meta(effect: &Effect, telling: u8) -> Meta {
+    fn meta(effect: &Effect, telling: usize) -> Meta {
         let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
-        meta.command_id =
-            crate::event_id(effect.id, usize::from(telling) << 16 | effect.attempts as usize);
+        meta.command_id = effect.telling(telling);
         meta.correlation_id = effect.id;
         meta
     }
@@ -126,7 +141,7 @@ impl Sender {
     async fn tell(
         &self,
         effect: &Effect,
-        telling: u8,
+        telling: usize,
         command: impl Fn() -> Command,
     ) -> Result<(), Error> {
         let meta = Self::meta(effect, telling);
@@ -155,12 +170,16 @@ impl Sender {
                 work.execute::<Conversation>(effect.aggregate, report).await?;
                 let (scope, value) = message_claim(store, route, wamid);
                 work.claim(scope, value, message_owner(message.message, effect.aggregate));
-                Ok(())
+                let conversation = work.get::<Conversation>(effect.aggregate).await?;
+                Ok(conversation.outgoing.get(&effect.id).copied())
             })
             .await;
         match told {
-            // A status webhook was faster, and has told all that we know.
-            Ok(_) | Err(Error::Refused(Refusal::Taken { .. })) => Ok(Outcome::Done),
+            // A status webhook was faster, and has told more.
+            Ok(told) if told.value == Some(Standing::Failed) => {
+                Ok(Outcome::Dead { reason: "failed".into() })
+            }
+            Ok(_) => Ok(Outcome::Done),
             Err(error) => Err(error),
         }
     }
@@ -229,8 +248,10 @@ impl Executor for Sender {
     const KIND: &'static str = KIND;
 
     async fn attempt(&self, effect: &Effect) -> Result<Outcome, Error> {
-        if self.standing(effect).await? != Some(Standing::Queued) {
-            return Ok(Outcome::Done);
+        match self.standing(effect).await? {
+            Some(Standing::Queued) => {}
+            Some(Standing::Failed) => return Ok(Outcome::Dead { reason: "failed".into() }),
+            _ => return Ok(Outcome::Done),
         }
         let Some(message) = self.queued(effect).await? else { return Ok(Outcome::Done) };
         let Some(route) = self.routes.find(message.channel).await? else {
@@ -242,7 +263,8 @@ impl Executor for Sender {
         let Some(to) = self.recipient(effect, message.contact).await? else {
             return self.unfit(effect, &message, "the contact has no number and no id").await;
         };
-        let history = self.history(effect).await?;
+        let refers = message.target.or(message.reply_to).is_some();
+        let history = if refers { self.history(effect).await? } else { vec![] };
         let Some(outgoing) = content::outgoing(&message, to, &history) else {
             return self
                 .unfit(effect, &message, "the content was erased, or refers to nothing")
@@ -261,7 +283,7 @@ impl Executor for Sender {
                 let reason = cause.to_string();
                 let lose = || Command::LoseSight { message: effect.id, reason: reason.clone() };
                 self.tell(effect, 2, lose).await?;
-                Ok(Outcome::Unclear { reason: reason.clone() })
+                Ok(Outcome::AwaitsNews { reason: reason.clone() })
             }
         }
     }
@@ -271,13 +293,13 @@ impl Executor for Sender {
     async fn reconcile(&self, effect: &Effect) -> Result<Outcome, Error> {
         let reason = "no news from the provider".to_owned();
         match self.standing(effect).await? {
-            None => Ok(Outcome::Done),
+            Some(Standing::Sent) | None => Ok(Outcome::Done),
             Some(Standing::Failed) => Ok(Outcome::Dead { reason: "failed".into() }),
-            Some(Standing::Unknown) => Ok(Outcome::Unclear { reason }),
+            Some(Standing::Unknown) => Ok(Outcome::AwaitsNews { reason }),
             Some(Standing::Queued) => {
                 let lose = || Command::LoseSight { message: effect.id, reason: reason.clone() };
                 self.tell(effect, 2, lose).await?;
-                Ok(Outcome::Unclear { reason: reason.clone() })
+                Ok(Outcome::AwaitsNews { reason: reason.clone() })
             }
         }
     }

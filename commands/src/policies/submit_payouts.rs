@@ -5,13 +5,14 @@ mod evidence;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use domain::payout::{Command, Event, Payout, Standing, State};
 use domain::{Actor, Aggregate, Personal};
 use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Policy;
+use super::{Policy, decode};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::http::Lost;
 use crate::gateways::pawapay::{
@@ -30,12 +31,12 @@ pub struct SubmitPayouts;
 impl Policy for SubmitPayouts {
     const NAME: &'static str = NAME;
 
-    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<(), Error> {
+    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         if stored.aggregate_type != Payout::TYPE || stored.event_type != "Approved" {
-            return Ok(());
+            return Ok(false);
         }
         let payout = stored.aggregate_id.parse().unwrap_or_default();
-        let Event::Approved { was, .. } = decode(stored)? else { return Ok(()) };
+        let Event::Approved { was, .. } = decode(stored)? else { return Ok(false) };
         let effect = NewEffect {
             id: payout,
             tenant: stored.tenant_id,
@@ -46,25 +47,16 @@ impl Policy for SubmitPayouts {
             line: was.channel.unwrap_or(stored.tenant_id),
             idempotent: true,
         };
-        let asked = effects::ask(db, &effect).await;
+        let asked = effects::ask(db, &effect).await.map(|()| true);
         asked.map_err(|error| event_store::Error::from(error).into())
     }
-}
-
-fn decode(stored: &Recorded) -> Result<Event, Error> {
-    let unreadable = |error: serde_json::Error| Error::Undecodable {
-        position: stored.position,
-        reason: error.to_string(),
-    };
-    serde_json::from_str(&stored.payload).map_err(unreadable)
 }
 
 /// Where PawaPay is.
 #[derive(Clone, Debug)]
 pub struct PawaPaySettings {
     pub base_url: String,
-    /// For how long after a submission PawaPay may say that it has no such payout, and have it
-    /// later.
+    /// For how long a submission whose answer was lost may still be on its way to PawaPay.
     pub grace: Duration,
 }
 
@@ -147,16 +139,14 @@ impl Payer {
         Ok(order)
     }
 
-    /// Each telling of an attempt has its number, so that its repeat causes the same events.
     async fn tell(
         &self,
         effect: &Effect,
-        telling: u8,
+        telling: usize,
         command: impl Fn() -> Command,
     ) -> Result<(), Error> {
         let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
-        let attempt = usize::try_from(effect.attempts).unwrap_or_default();
-        meta.command_id = crate::event_id(effect.id, usize::from(telling) << 32 | attempt);
+        meta.command_id = effect.telling(telling);
         meta.correlation_id = effect.id;
         self.commands.execute::<Payout>(effect.aggregate, command, &meta).await?;
         Ok(())
@@ -214,7 +204,7 @@ impl Payer {
         Ok(Outcome::Unclear { reason })
     }
 
-    /// What is rejected now is only failed if no earlier try was taken.
+    /// What is rejected now is only failed if no earlier try was taken, or can still be.
     async fn rejected(
         &self,
         effect: &Effect,
@@ -223,9 +213,15 @@ impl Payer {
         order: &Order,
         failure: Failure,
     ) -> Result<Outcome, Error> {
-        if standing.submitted_at.is_some() {
+        if let Some(earlier) = standing.submitted_at {
+            let on_its_way = self.grace.saturating_sub(self.since(earlier));
             match account.pawapay.status(effect.id).await {
-                Ok(PayoutStatus::NotFound) => {}
+                Ok(PayoutStatus::NotFound) if on_its_way.is_zero() => {}
+                Ok(PayoutStatus::NotFound) => {
+                    let reason = format!("rejected with {}; an earlier try may come", failure.code);
+                    self.lose_sight(effect, reason.clone()).await?;
+                    return Ok(Outcome::Retry { after: Some(on_its_way), reason });
+                }
                 Ok(PayoutStatus::Found(found)) => {
                     return self.follow(effect, standing, order, &found).await;
                 }
@@ -234,6 +230,11 @@ impl Payer {
         }
         self.fail(effect, order.subject, Some(&failure)).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Times of two machines may differ: a negative time is a short one.
+    fn since(&self, at: DateTime<Utc>) -> Duration {
+        (self.commands.store().clock().now() - at).to_std().unwrap_or_default()
     }
 
     async fn fail(
@@ -300,9 +301,7 @@ impl Executor for Payer {
         };
         match self.look(effect, &account, &standing).await? {
             Look::Settled(outcome) => Ok(outcome),
-            Look::Absent => {
-                Ok(Outcome::Retry { after: None, reason: "the provider has no such payout".into() })
-            }
+            Look::Absent => self.submit(effect, &account, &standing).await,
         }
     }
 }

@@ -38,9 +38,9 @@ impl SubmitTemplates {
 impl Policy for SubmitTemplates {
     const NAME: &'static str = NAME;
 
-    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<(), Error> {
+    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         if stored.aggregate_type != Template::TYPE || !asks(stored) {
-            return Ok(());
+            return Ok(false);
         }
         let event: Event = super::decode(stored)?;
         let (told, tenant) = (event.template(), stored.tenant_id);
@@ -57,7 +57,7 @@ impl Policy for SubmitTemplates {
             line: told.channel,
             idempotent: false,
         };
-        let asked = effects::ask(db, &effect).await;
+        let asked = effects::ask(db, &effect).await.map(|()| true);
         asked.map_err(|error| event_store::Error::from(error).into())
     }
 }

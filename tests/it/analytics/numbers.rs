@@ -68,7 +68,9 @@ impl Desk {
     async fn deliver(&self) {
         let store = &self.day.app.store;
         let mut policy = Subscription::resume(store, SendMessages::NAME, 0).await.unwrap();
-        while policies::follow(store, &SendMessages, &mut policy).await.unwrap() > 0 {}
+        while policies::follow(&self.day.app.commands, &SendMessages, &mut policy).await.unwrap()
+            > 0
+        {}
         while effects::attempt_due(store, &self.sender).await.unwrap() > 0 {}
         while self.graph.pending() > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -69,21 +69,36 @@ async fn a_lost_answer_or_an_error_after_acceptance_is_settled_by_the_status() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_lost_is_made_again_only_after_a_while() {
-    let mut till = Till::patient(Duration::from_secs(300)).await;
+async fn a_request_that_was_lost_is_made_again_under_the_same_id() {
+    let till = Till::patient(Duration::from_secs(300)).await;
     till.pawapay.script(Rule::on(Act::Pay).times(1).ends(Outcome::HungUp));
     let id = till.approved().await;
     till.drive().await;
-    till.later().await;
-    till.later().await;
     assert_eq!(till.status(&id).await, "unknown");
     assert_eq!(till.pawapay.payouts(), Vec::<Value>::new());
-    till.payer = payer(&till.app, &till.pawapay, Duration::ZERO);
     for _ in 0..3 {
         till.later().await;
     }
     assert_eq!(till.status(&id).await, "completed");
     till.assert_paid_once(&id);
+}
+
+#[tokio::test]
+async fn a_rejection_is_final_only_when_no_earlier_request_can_still_arrive() {
+    let mut till = Till::patient(Duration::from_secs(300)).await;
+    till.pawapay.script(Rule::on(Act::Pay).times(1).ends(Outcome::HungUp));
+    till.pawapay.script(Rule::on(Act::Pay).refused("AMOUNT_OUT_OF_BOUNDS"));
+    let id = till.approved().await;
+    for _ in 0..4 {
+        till.later().await;
+    }
+    assert_eq!(till.status(&id).await, "unknown");
+    till.payer = payer(&till.app, &till.pawapay, Duration::ZERO);
+    for _ in 0..2 {
+        till.later().await;
+    }
+    assert_eq!(till.status(&id).await, "failed");
+    assert_eq!(till.pawapay.paid(), []);
 }
 
 #[tokio::test]

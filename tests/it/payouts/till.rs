@@ -73,9 +73,9 @@ impl Till {
     }
 
     pub(super) async fn follow(&self) {
-        let store = &self.app.store;
+        let App { store, commands, .. } = &self.app;
         let mut policy = Subscription::resume(store, SubmitPayouts::NAME, 0).await.unwrap();
-        while policies::follow(store, &SubmitPayouts, &mut policy).await.unwrap() > 0 {}
+        while policies::follow(commands, &SubmitPayouts, &mut policy).await.unwrap() > 0 {}
     }
 
     /// Does all that is due, and whatever follows from it, until the provider has no more to tell.

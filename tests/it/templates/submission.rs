@@ -51,7 +51,7 @@ impl Desk {
         let store = &self.app.store;
         let policy = SubmitTemplates::new(store.clone());
         let mut at = Subscription::resume(store, SubmitTemplates::NAME, 0).await.unwrap();
-        while policies::follow(store, &policy, &mut at).await.unwrap() > 0 {}
+        while policies::follow(&self.app.commands, &policy, &mut at).await.unwrap() > 0 {}
         while effects::attempt_due(store, &self.submitter).await.unwrap() > 0 {}
         while self.graph.pending() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -199,7 +199,7 @@ async fn a_server_that_was_killed_in_the_middle_of_a_submission_asks_what_became
     let store = &desk.app.store;
     let policy = SubmitTemplates::new(store.clone());
     let mut at = Subscription::resume(store, SubmitTemplates::NAME, 0).await.unwrap();
-    while policies::follow(store, &policy, &mut at).await.unwrap() > 0 {}
+    while policies::follow(&desk.app.commands, &policy, &mut at).await.unwrap() > 0 {}
     let killed = "update effects set state = 'attempting', lease = gen_random_uuid(), attempts = 1
         where state = 'pending'";
     sqlx::query(killed).execute(&desk.app.db.database.owner).await.unwrap();

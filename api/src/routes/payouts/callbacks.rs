@@ -75,7 +75,7 @@ async fn follow(
     let standing = standing.ok_or_else(Problem::not_found)?;
     let news = is_news(standing.state, found);
     if news {
-        submit_payouts::wake(state.commands.store(), tenant, payout).await?;
+        submit_payouts::wake(&state.commands, payout).await?;
     }
     Ok(news)
 }

@@ -2,29 +2,19 @@
 //! only makes us ask sooner.
 
 use domain::payout::{Command, Standing, State};
-use event_store::Store;
 use uuid::Uuid;
 
-use super::{Account, KIND, Look, Order, Payer};
-use crate::Error;
-use crate::effects::{Effect, Outcome};
+use super::{Account, Look, Order, Payer};
+use crate::effects::{self, Effect, Outcome};
 use crate::gateways::pawapay::{self, Amount, Found, PayoutStatus};
+use crate::{Commands, Error};
 
-/// Lets a payout's effect ask for the status now. One that was done may be asked about again: what
-/// made somebody wake it may contradict what is settled.
-pub async fn wake(store: &Store, tenant: Uuid, payout: Uuid) -> Result<(), Error> {
-    sqlx::query(
-        "update effects set state = case state when 'done' then 'unknown' else state end,
-                due_at = clock_timestamp(), updated_at = clock_timestamp()
-          where id = $1 and tenant_id = $2 and kind = $3
-            and state in ('pending', 'unknown', 'done')",
-    )
-    .bind(payout)
-    .bind(tenant)
-    .bind(KIND)
-    .execute(store.worker())
-    .await
-    .map_err(event_store::Error::from)?;
+/// Lets a payout's effect ask for the status now. What made somebody wake it may contradict what is
+/// settled.
+pub async fn wake(commands: &Commands, payout: Uuid) -> Result<(), Error> {
+    let mut db = commands.store().worker().acquire().await.map_err(event_store::Error::from)?;
+    effects::wake(&mut db, payout).await.map_err(event_store::Error::from)?;
+    commands.due().send_replace(());
     Ok(())
 }
 
@@ -57,13 +47,6 @@ impl Payer {
     ) -> Result<Look, Error> {
         if matches!(standing.state, State::Completed | State::Failed) {
             return Ok(Look::Settled(Outcome::Done));
-        }
-        let since = standing.submitted_at.map(|at| self.commands.store().clock().now() - at);
-        // Times of two machines may differ: a negative time is a short one.
-        let waited = since.map(|since| since.to_std().unwrap_or_default());
-        if standing.state != State::Approved && waited.is_some_and(|waited| waited < self.grace) {
-            let reason = "the provider hasn't got it yet".to_owned();
-            return self.uncertain(effect, standing, reason).await.map(Look::Settled);
         }
         if standing.accepted {
             // Such a provider is not the one that took it: it must not get it a second time.

@@ -87,16 +87,19 @@ pub enum Retry {
     /// It would be refused again.
     Never,
     After(Duration),
-    /// Nothing of this line should be tried for a while, then everything.
-    LaterForLine,
+    /// Nothing of this line should be tried for so long, then everything.
+    LaterForLine(Duration),
     /// Nothing from this line to this recipient for a while. Meta documents a wait of 4^n seconds
     /// for the n-th time.
     LaterForPair,
 }
 
 impl Retry {
-    pub(super) const SOON: Retry = Retry::After(Duration::from_secs(30));
+    pub(super) const SOON: Retry = Retry::After(Duration::from_secs(1));
     const LATER: Retry = Retry::After(Duration::from_secs(600));
+    /// The limit is one of messages in a second.
+    const NEXT_SECOND: Retry = Retry::LaterForLine(Duration::from_secs(1));
+    const REST: Retry = Retry::LaterForLine(Duration::from_secs(10));
 }
 
 /// From Meta's documentation of the Cloud API, page "Error codes", and, for the seven-digit ones,
@@ -262,11 +265,12 @@ impl Reason {
         use Reason as R;
         match (self, self.about()) {
             (R::PairThrottled, _) => Retry::LaterForPair,
+            (R::LineThrottled, _) => Retry::NEXT_SECOND,
             (R::Unavailable | R::WentWrong, _) => Retry::SOON,
             (R::TemplateSyncing | R::FlowThrottled, _) => Retry::LATER,
             // Only the messages of a kind are held back; the line goes on.
             (R::LineDeleted | R::MarketingDisabled | R::TermsNotAccepted, _) => Retry::Never,
-            (_, About::Line | About::Account | About::Throughput) => Retry::LaterForLine,
+            (_, About::Line | About::Account | About::Throughput) => Retry::REST,
             (_, About::Recipient | About::Message | About::Template | About::Provider) => {
                 Retry::Never
             }
@@ -292,17 +296,18 @@ mod tests {
 
     #[test]
     fn too_much_at_once_waits_for_the_line_or_for_the_pair() {
-        for code in [130_429, 80_007, 4] {
-            assert_eq!(fate(code), (About::Throughput, Retry::LaterForLine));
+        assert_eq!(fate(130_429), (About::Throughput, Retry::NEXT_SECOND));
+        for code in [80_007, 4] {
+            assert_eq!(fate(code), (About::Throughput, Retry::REST));
         }
         assert_eq!(fate(131_056), (About::Throughput, Retry::LaterForPair));
-        assert_eq!(fate(131_048), (About::Line, Retry::LaterForLine));
+        assert_eq!(fate(131_048), (About::Line, Retry::REST));
     }
 
     #[test]
     fn without_token_permission_or_money_the_line_stops() {
         for code in [0, 3, 10, 190, 200, 299, 131_005, 368, 131_031, 131_042] {
-            assert_eq!(fate(code), (About::Account, Retry::LaterForLine));
+            assert_eq!(fate(code), (About::Account, Retry::REST));
         }
     }
 

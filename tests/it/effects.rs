@@ -1,0 +1,122 @@
+//! Effects carried out by workers that run: none waits for another's slow call, and what a worker
+//! that is gone was about is known at once.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use commands::gateways::http;
+use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
+use commands::{effects, policies};
+use serde_json::{Value, json};
+use simulators::graph::{Account, Graph, Rule, Settings, Window};
+use simulators::script::Act;
+use simulators::whatsapp;
+use tokio::sync::watch;
+
+use crate::support::{ACCESS_TOKEN, APP_SECRET, App, Organization, customer, line};
+
+/// An organisation with WhatsApp at the other end, and with workers once they are begun.
+struct Works {
+    app: App,
+    organization: Organization,
+    graph: Graph,
+    stop: watch::Sender<bool>,
+}
+
+impl Works {
+    async fn open() -> Works {
+        let app = App::start().await;
+        let organization = app.organization("Baraka").await;
+        let account = Account {
+            line: line(),
+            token: ACCESS_TOKEN.into(),
+            app_secret: APP_SECRET.into(),
+            webhook_url: None,
+        };
+        let settings =
+            Settings { accounts: vec![account], window: Window::Open, ..Settings::default() };
+        let (graph, (stop, _)) = (Graph::start(settings).unwrap(), watch::channel(false));
+        let policy = policies::run(app.commands.clone(), SendMessages, stop.subscribe());
+        tokio::spawn(policy);
+        Works { app, organization, graph, stop }
+    }
+
+    /// Sends what is due, until it is told to stop.
+    async fn send(&self) {
+        let settings = GraphSettings { base_url: self.graph.url(), version: "v23.0".into() };
+        let sender = Sender::new(self.app.commands.clone(), http::client().unwrap(), settings);
+        effects::run(self.app.commands.clone(), sender, self.stop.subscribe()).await;
+    }
+
+    /// Queues a text to a customer who has just written.
+    async fn say(&self, to: usize) -> String {
+        let (who, id) = (customer(to), format!("wamid.hello.{to}"));
+        let hello = json!({"body": "Hello"});
+        let hello = whatsapp::message(&line(), &who, &id, Utc::now(), "text", hello, Value::Null);
+        self.app.tell(&self.organization, hello).await.expect(200);
+        let conversation = self.app.conversation(&self.organization, &who).await;
+        let path = format!("/v1/conversations/{conversation}/messages");
+        let text = json!({"type": "text", "text": {"body": "Hello to you"}});
+        let answer = self.app.post(&self.organization.agent, &path, text).await.expect(202);
+        answer.data()["message_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn state(&self, id: &str) -> String {
+        let query = "select state from effects where id = $1::uuid";
+        let state = sqlx::query_scalar(query).bind(id);
+        let state = state.fetch_optional(&self.app.db.database.owner).await.unwrap();
+        state.unwrap_or_else(|| "not yet asked for".to_owned())
+    }
+
+    async fn until(&self, id: &str, state: &str) {
+        for _ in 0..1_000 {
+            if self.state(id).await == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it is {} and not {state}", self.state(id).await);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_keeps_no_other_message_waiting() {
+    let works = Works::open().await;
+    works.graph.script(Rule::on(Act::Send).times(1).answer_delay(Duration::from_secs(20)));
+    let slow = works.say(0).await;
+    let rest = async {
+        works.until(&slow, "attempting").await;
+        for to in 1..4 {
+            works.until(&works.say(to).await, "done").await;
+        }
+    };
+    tokio::select! { () = works.send() => unreachable!("nobody stops it"), () = rest => {} }
+    assert_eq!(works.state(&slow).await, "attempting");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_stopped_ends_what_it_has_begun() {
+    let works = Works::open().await;
+    works.graph.script(Rule::on(Act::Send).answer_delay(Duration::from_millis(400)));
+    let begun = works.say(0).await;
+    let stop = async {
+        works.until(&begun, "attempting").await;
+        works.stop.send_replace(true);
+    };
+    tokio::join!(works.send(), stop);
+    assert_eq!(works.state(&begun).await, "done");
+}
+
+#[tokio::test]
+async fn what_a_worker_that_died_was_about_is_unclear_at_once() {
+    let works = Works::open().await;
+    works.graph.script(Rule::on(Act::Send).times(1).answer_delay(Duration::from_secs(20)));
+    let cut = works.say(0).await;
+    tokio::select! {
+        () = works.send() => unreachable!("nobody stops it"),
+        () = works.until(&cut, "attempting") => {}
+    }
+    let next = works.until(&cut, "unknown");
+    tokio::select! { () = works.send() => unreachable!("nobody stops it"), () = next => {} }
+    assert_eq!(works.graph.sent().len(), 1, "what may have been sent is not sent again");
+}
