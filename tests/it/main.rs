@@ -11,6 +11,7 @@ mod contract;
 mod conversations;
 mod effects;
 mod fixtures;
+mod hostile;
 mod inbox;
 mod log;
 mod messages;
