@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
 use commands::access::Via;
+use commands::access::limits::network;
 use event_store::rate_limit::{Leases, Limit, Taken};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, whole_seconds};
 use crate::{State, address, auth};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -127,30 +127,13 @@ async fn take(leases: &Leases, bucket: &[&[u8]], limit: Limit) -> Option<Taken> 
     taken.inspect_err(|error| tracing::debug!(%error, "A request could not be counted")).ok()
 }
 
-/// One who has an IPv6 address has a whole network of them.
-fn network(address: IpAddr) -> Vec<u8> {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets()[..8].to_vec(),
-    }
-}
-
 fn too_many(policy: &str, wait: Duration) -> Problem {
-    let seconds = up(wait).max(1);
     let whose = match policy {
         "key" => "this key asks",
         "organization" => "the organisation asks",
         _ => "somebody at this address asks",
     };
-    let detail = format!("{whose} too often; try again in {seconds} s");
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit.exceeded", detail)
-        .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
-        .with("policy", policy)
-}
-
-/// Whole seconds, so that who waits them has waited enough.
-fn up(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+    Problem::too_many(whose, wait).with("policy", policy)
 }
 
 fn tell(counted: &[Counted], headers: &mut HeaderMap) {
@@ -161,7 +144,12 @@ fn tell(counted: &[Counted], headers: &mut HeaderMap) {
     let policies =
         list(|it| format!("\"{}\";q={};w={}", it.policy, it.limit.burst, it.limit.per.as_secs()));
     let standings = list(|it| {
-        format!("\"{}\";r={};t={}", it.policy, it.taken.remaining, up(it.taken.full_after))
+        format!(
+            "\"{}\";r={};t={}",
+            it.policy,
+            it.taken.remaining,
+            whole_seconds(it.taken.full_after)
+        )
     });
     for (name, value) in [(POLICY, policies), (STANDING, standings)] {
         if let Some(value) = value {
@@ -174,14 +162,6 @@ fn tell(counted: &[Counted], headers: &mut HeaderMap) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn neighbours_in_an_ipv6_network_count_as_one() {
-        let network = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:2"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:192.0.2.7"), network("192.0.2.7"));
-    }
 
     #[test]
     fn what_is_left_is_told_as_the_draft_writes_it() {

@@ -6,6 +6,7 @@ mod whatsapp;
 pub(crate) use refusals::{KEY_USED, building};
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,6 +14,11 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::Refusal;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+/// Rounded up, so that who waits them has waited enough.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
 
 pub(crate) const CONTENT: &str = "application/problem+json";
 
@@ -90,12 +96,12 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(1)
     }
 
-    /// Somebody tries too often.
-    pub(crate) fn too_many(wait: std::time::Duration) -> Problem {
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        let detail = format!("too many tries: come back in {seconds} seconds");
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit.exceeded", detail);
-        problem.retry_after(seconds)
+    /// Whoever it is may come back later.
+    pub(crate) fn too_many(who: &str, wait: Duration) -> Problem {
+        let seconds = whole_seconds(wait).max(1);
+        let detail = format!("{who} too often; try again in {seconds} s");
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit.exceeded", detail)
+            .retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn retry_after(self, seconds: u32) -> Problem {

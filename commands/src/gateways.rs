@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod pawapay;
+pub mod smtp;
 pub mod whatsapp;

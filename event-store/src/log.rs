@@ -173,3 +173,14 @@ pub async fn first_of(
         .fetch_optional(db)
         .await
 }
+
+/// The event at a position, if it is the organisation's.
+pub async fn event_of(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    position: i64,
+) -> sqlx::Result<Option<Recorded>> {
+    let query =
+        within(&format!("select {COLUMNS} from events where tenant_id = t.id and position = $2"));
+    sqlx::query_as(&query).bind(tenant).bind(position).fetch_optional(db).await
+}

@@ -1,6 +1,7 @@
 //! Stand-ins for the providers that customers and money reach us through, for the demo, the tests
 //! and the benchmarks: what WhatsApp would send (`whatsapp`), and servers on this machine that
-//! speak the Graph API (`graph`) and pawaPay's (`pawapay`) and go wrong as a test asks.
+//! speak the Graph API (`graph`), pawaPay's (`pawapay`) and SMTP (`smtp`), and go wrong as a test
+//! asks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,7 @@ mod post;
 mod rehearsal;
 pub mod script;
 mod server;
+pub mod smtp;
 pub mod whatsapp;
 
 pub use post::{Patience, Posted};

@@ -1,5 +1,6 @@
 //! Registering, signing in, and staying signed in.
 
+mod mail;
 mod passwords;
 mod registration;
 mod sessions;

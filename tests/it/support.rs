@@ -3,6 +3,7 @@
 mod app;
 mod customers;
 mod database;
+mod mail;
 mod people;
 mod programs;
 
@@ -13,5 +14,6 @@ pub(crate) use app::{
 };
 pub(crate) use customers::{ANA, BEN, at, customer, line, text};
 pub(crate) use database::TestDatabase;
+pub(crate) use mail::Mail;
 pub(crate) use people::{Account, PASSWORD};
 pub(crate) use programs::{Running, Scratch, ended, program};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use api::{Application, State};
 use commands::gateways::http;
+use commands::gateways::smtp::Post;
 use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
+use commands::policies::send_mails::{Mailer, SendMails};
 use commands::policies::send_messages::{SendMessages, Sender};
 use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
 use commands::policies::submit_templates::{SubmitTemplates, Submitter};
@@ -48,6 +50,7 @@ pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
 impl Server {
     pub(crate) async fn start(settings: &Settings, clock: Clock) -> Outcome<Server> {
         let dir = settings.data_dir();
+        let post = Post::new(settings.smtp_url(), settings.mail_from())?;
         let told = settings.master_key().map(MasterKey::from_hex).transpose()?;
         let (options, embedded) = match settings.database_url() {
             Some(url) => {
@@ -83,6 +86,7 @@ impl Server {
                 grace: PawaPaySettings::GRACE,
             },
         )?;
+        let mailer = Mailer::new(commands.clone(), post);
         let (stop, stopped) = watch::channel(false);
         let workers = vec![
             tokio::spawn(projections::live::run(database.clone(), store.clone(), stopped.clone())),
@@ -91,6 +95,7 @@ impl Server {
                 store.clone(),
                 stopped.clone(),
             )),
+            tokio::spawn(policies::run(commands.clone(), SendMails, stopped.clone())),
             tokio::spawn(policies::run(commands.clone(), SendMessages, stopped.clone())),
             tokio::spawn(policies::run(commands.clone(), SubmitPayouts, stopped.clone())),
             tokio::spawn(policies::run(
@@ -99,6 +104,7 @@ impl Server {
                 stopped.clone(),
             )),
             // Decisions may borrow across awaits in ways that keep them on one thread.
+            actix_web::rt::spawn(effects::run(commands.clone(), mailer, stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), payer, stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), sender, stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), submitter, stopped)),

@@ -41,6 +41,13 @@ pub(crate) struct Settings {
         global = true
     )]
     pub(crate) pawapay_base_url: String,
+    /// The mail server: smtps://user:password@host, or smtp://host for one that needs no secrets.
+    /// Without one, mails stand in the log.
+    #[arg(long, env = "VERBATIM_SMTP_URL", hide_env_values = true, global = true)]
+    smtp_url: Option<String>,
+    /// Whom mails come from: `name@example.com`, or `Name <name@example.com>`.
+    #[arg(long, env = "VERBATIM_MAIL_FROM", global = true)]
+    mail_from: Option<String>,
     #[command(flatten)]
     pub(crate) terms: Terms,
 }
@@ -92,6 +99,14 @@ impl Settings {
 
     pub(crate) fn master_key(&self) -> Option<&str> {
         told(self.master_key.as_ref())
+    }
+
+    pub(crate) fn smtp_url(&self) -> Option<&str> {
+        told(self.smtp_url.as_ref())
+    }
+
+    pub(crate) fn mail_from(&self) -> Option<&str> {
+        told(self.mail_from.as_ref())
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

@@ -110,7 +110,7 @@ async fn open(
 ) -> Result<(), Problem> {
     match limits::shut(state.commands.store(), door, origin.address, account).await? {
         None => Ok(()),
-        Some(wait) => Err(Problem::too_many(wait)),
+        Some(wait) => Err(Problem::too_many("somebody tries this", wait)),
     }
 }
 

@@ -1,0 +1,119 @@
+//! When somebody needs an answer that only a reader of their mail can give, it is mailed to them.
+
+mod letter;
+
+use domain::user::{Event, Purpose, User};
+use domain::{Aggregate, Personal};
+use event_store::codec::Opened;
+use event_store::log::{self, Recorded};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Policy;
+use crate::access::challenges;
+use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
+use crate::gateways::smtp::{Mail, Post, Unsent};
+use crate::{Commands, Error};
+
+const KIND: &str = "mail";
+
+/// Asks for a mail for each challenge that is answered by mail.
+pub struct SendMails;
+
+impl Policy for SendMails {
+    const NAME: &'static str = "send_mails";
+
+    async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
+        let Some(Challenge { purpose, .. }) = challenge(stored) else { return Ok(false) };
+        if !purpose.is_mailed() {
+            return Ok(false);
+        }
+        let user = stored.aggregate_id.parse().unwrap_or_default();
+        let effect = NewEffect {
+            id: stored.event_id,
+            tenant: stored.tenant_id,
+            kind: KIND,
+            aggregate: user,
+            position: stored.position,
+            order_key: user,
+            line: Uuid::nil(),
+            // A repeat bears the same Message-ID.
+            idempotent: true,
+        };
+        let asked = effects::ask(db, &effect).await;
+        asked.map(|()| true).map_err(|error| event_store::Error::from(error).into())
+    }
+}
+
+struct Challenge {
+    purpose: Purpose,
+    secret: Uuid,
+}
+
+fn challenge(stored: &Recorded) -> Option<Challenge> {
+    if stored.aggregate_type != User::TYPE || stored.event_type != "ChallengeIssued" {
+        return None;
+    }
+    match serde_json::from_str(&stored.payload) {
+        Ok(Event::ChallengeIssued { purpose, secret, .. }) => {
+            Some(Challenge { purpose, secret: secret.id })
+        }
+        _ => None,
+    }
+}
+
+/// Sends mails.
+pub struct Mailer {
+    commands: Commands,
+    post: Post,
+}
+
+impl Mailer {
+    pub fn new(commands: Commands, post: Post) -> Self {
+        Mailer { commands, post }
+    }
+
+    /// What is to be sent; `None` where it would be of no use any more.
+    async fn mail(&self, effect: &Effect) -> Result<Option<Mail>, Error> {
+        let (store, tenant) = (self.commands.store(), effect.tenant_id);
+        let stored = log::event_of(store.pool(), tenant, effect.position)
+            .await
+            .map_err(event_store::Error::from)?;
+        let Some(challenge) = stored.as_ref().and_then(challenge) else { return Ok(None) };
+        let (user, _) = self.commands.load::<User>(tenant, effect.aggregate).await?;
+        let open = user.challenges.get(&challenge.purpose);
+        let now = store.clock().now();
+        if open.is_none_or(|open| open.id != challenge.secret || !open.is_open(now)) {
+            return Ok(None);
+        }
+        let Some(answer) = challenges::answer(store, challenge.secret).await? else {
+            return Ok(None);
+        };
+        let Some(Personal::Encrypted(address)) = user.email else { return Ok(None) };
+        let opened = store.codec().open_tokens(tenant, &[&address]).await?;
+        let Some(Opened::Clear(serde_json::Value::String(to))) = opened.into_iter().next() else {
+            return Ok(None);
+        };
+        let (subject, body) = letter::about(challenge.purpose, &answer);
+        Ok(Some(Mail { id: effect.id, to, subject, body }))
+    }
+}
+
+impl Executor for Mailer {
+    const KIND: &'static str = KIND;
+
+    async fn attempt(&self, effect: &Effect) -> Result<Outcome, Error> {
+        let Some(mail) = self.mail(effect).await? else { return Ok(Outcome::Done) };
+        Ok(match self.post.send(&mail).await {
+            Ok(()) => Outcome::Done,
+            Err(error @ Unsent::Refused(_)) => Outcome::Dead { reason: error.to_string() },
+            Err(error @ Unsent::NotNow(_)) => {
+                Outcome::Retry { after: None, reason: error.to_string() }
+            }
+        })
+    }
+
+    async fn reconcile(&self, effect: &Effect) -> Result<Outcome, Error> {
+        self.attempt(effect).await
+    }
+}
