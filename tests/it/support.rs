@@ -9,8 +9,8 @@ mod programs;
 
 #[allow(unused_imports)]
 pub(crate) use app::{
-    ACCESS_TOKEN, APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN, client, graphs,
-    shop_line, till_account,
+    ACCESS_TOKEN, API_TOKEN, APP_SECRET, Answer, App, LINE, Organization, VERIFY_TOKEN, client,
+    graphs, shop_line, till_account,
 };
 pub(crate) use customers::{ANA, BEN, at, customer, line, text};
 pub(crate) use database::TestDatabase;

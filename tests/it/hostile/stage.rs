@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use commands::setup::{self, NewChannel};
-use commands::{Commands, Meta, access};
+use commands::channels::{NewAccount, NewLine, connect_account, connect_line};
+use commands::{Commands, Meta, Work, access, setup};
 use domain::Actor;
 use domain::aggregate::Role;
 use domain::channel::WhenClosed;
+use domain::secret::Secret;
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
@@ -20,7 +21,9 @@ use simulators::whatsapp::Line;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::support::{ACCESS_TOKEN, APP_SECRET, Running, Scratch, client, customer, program};
+use crate::support::{
+    ACCESS_TOKEN, API_TOKEN, APP_SECRET, Running, Scratch, client, customer, program,
+};
 
 /// One number may not send fast enough for all.
 const LINES: usize = 4;
@@ -34,7 +37,7 @@ pub(super) struct Stage {
     pub(super) owner: String,
     pub(super) channels: Vec<Uuid>,
     pub(super) client: reqwest::Client,
-    organization: Uuid,
+    account: Uuid,
     /// Where the server is at the moment.
     address: watch::Sender<String>,
     server: Mutex<Option<Running>>,
@@ -68,7 +71,7 @@ impl Stage {
         std::fs::create_dir_all(&scratch.0).unwrap();
         let settings = embedded::Settings { dir: scratch.0.join("pg"), durable: true };
         let database = Embedded::start(&settings).await.unwrap();
-        let (organization, keys, channels) = found(&database, &scratch).await;
+        let (account, keys, channels) = found(&database, &scratch).await;
         let [owner, agent] = keys;
         let accounts = (0..LINES).map(|number| graph::Account {
             line: line(number),
@@ -84,7 +87,7 @@ impl Stage {
             owner,
             channels,
             client: client(),
-            organization,
+            account,
             address: watch::channel(String::new()).0,
             server: Mutex::new(None),
             database,
@@ -96,7 +99,16 @@ impl Stage {
 
     fn start(&self) {
         let mut command = self.program("verbatim");
-        command.args(["serve", "--listen", "127.0.0.1:0", "--pawapay-token", "token"]);
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--limit-key",
+            "0",
+            "--limit-address",
+            "0",
+        ]);
+        command.args(["--limit-organization", "0"]);
         command.args(["--whatsapp-base-url", &self.graph.url()]);
         command.args(["--pawapay-base-url", &self.pawapay.url()]);
         command.env("RUST_LOG", "warn,verbatim=info");
@@ -107,7 +119,7 @@ impl Stage {
             let webhook = format!("{url}/webhooks/whatsapp/{channel}");
             self.graph.webhook(&line(number).phone_number_id, &webhook);
         }
-        self.pawapay.callback(&format!("{url}/webhooks/pawapay/{}", self.organization));
+        self.pawapay.callback(&format!("{url}/webhooks/pawapay/{}", self.account));
         self.address.send_replace(url);
     }
 
@@ -211,40 +223,55 @@ impl Stage {
     }
 }
 
-/// An organisation with its lines, and the keys of one who asks and one who approves.
+/// An organisation with its account at PawaPay and its lines, and the keys of one who asks and one
+/// who approves.
 async fn found(database: &Embedded, scratch: &Scratch) -> (Uuid, [String; 2], Vec<Uuid>) {
     let keys = scratch.0.join("keys");
     embedded::make_private_dir(&keys).unwrap();
-    let connections = Connections { app: 4, projector: 1 };
+    let connections = Connections { app: 4, worker: 1, projector: 1 };
     let opened = Database::open(database.options(), connections, true).await.unwrap();
     let master = MasterKey::from_file(&keys.join("master.key")).unwrap();
-    let store = Store::open(opened.app.clone(), master, Clock::Database).await.unwrap();
+    let store = Store::open(&opened, master, Clock::Database).await.unwrap();
     let commands = Commands::new(store);
     let organization = setup::found_organization(&commands, "Baraka").await.unwrap();
+    let meta = || Meta::new(organization, Actor::System);
+    let account = Uuid::now_v7();
+    let new = NewAccount { name: "Till".into(), api_token: secret(API_TOKEN), callback_key: None };
+    let connect = async |work: &mut Work<'_>| connect_account(work, account, &new).await;
+    commands.transact(&meta(), connect).await.unwrap();
     let mut channels = vec![];
     for number in 0..LINES {
-        let Line { account_id, phone_number_id, display_phone_number } = line(number);
-        let channel = NewChannel {
-            name: format!("Line {number}"),
-            account: account_id,
-            line: phone_number_id,
-            display_phone_number: Some(display_phone_number),
-            app_secret: APP_SECRET.into(),
-            verify_token: "made up".into(),
-            access_token: Some(ACCESS_TOKEN.into()),
-            when_closed: WhenClosed::Reopen,
-        };
-        channels.push(setup::connect_channel(&commands, organization, channel).await.unwrap());
+        let (id, line) = (Uuid::now_v7(), new_line(number));
+        let connect = async |work: &mut Work<'_>| connect_line(work, id, &line).await;
+        commands.transact(&meta(), connect).await.unwrap();
+        channels.push(id);
     }
     let key = async |role: Role| {
         let name = role.as_str();
         let user = setup::register_user(&commands, organization, name, role).await.unwrap();
-        let meta = Meta::new(organization, Actor::System);
-        access::issue(&commands, &meta, user, role, "test").await.unwrap()
+        access::issue(&commands, &meta(), user, role, "test").await.unwrap()
     };
     let keys = [key(Role::Owner).await, key(Role::Agent).await];
     opened.close().await;
-    (organization, keys, channels)
+    (account, keys, channels)
+}
+
+fn new_line(number: usize) -> NewLine {
+    let Line { account_id, phone_number_id, display_phone_number } = line(number);
+    NewLine {
+        name: format!("Line {number}"),
+        account: account_id,
+        line: phone_number_id,
+        display_phone_number: Some(display_phone_number),
+        app_secret: secret(APP_SECRET),
+        verify_token: secret("made up"),
+        access_token: Some(secret(ACCESS_TOKEN)),
+        when_closed: WhenClosed::Reopen,
+    }
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::try_from(text.to_owned()).unwrap()
 }
 
 async fn until(mut done: impl FnMut() -> bool) {
