@@ -17,8 +17,9 @@ use event_store::rate_limit::Leases;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::idempotent::InFlight;
+use crate::openapi::Api;
 use crate::terms::Terms;
-use crate::{answers, cors, limits, patience, routes, trace};
+use crate::{answers, cors, docs, limits, patience, routes, trace};
 
 const WORKERS: usize = 2;
 /// How long requests that run may take to end when the server stops.
@@ -133,6 +134,11 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(web::PayloadConfig::new(MOST_JSON))
         .app_data(web::QueryConfig::default().error_handler(answers::query))
         .app_data(web::PathConfig::default().error_handler(answers::path))
-        .configure(routes::configure)
+        .configure(|cfg| {
+            let mut api = Api::default();
+            routes::declare(&mut api);
+            api.serve(cfg);
+        })
+        .configure(docs::routes)
         .default_service(web::to(answers::nowhere));
 }

@@ -15,6 +15,7 @@ use domain::aggregate::Role;
 use domain::api_key::Act;
 use uuid::Uuid;
 
+use crate::openapi::{Described, Operation, Schemas};
 use crate::problem::Problem;
 use crate::trace::RequestId;
 use crate::{State, address};
@@ -55,6 +56,11 @@ pub(crate) struct AuditReader(pub(crate) Member);
 /// Who may say how the organisation is set up: owner, admin.
 #[derive(Clone, Debug)]
 pub(crate) struct Administrator(pub(crate) Writer);
+
+/// Who may change anything.
+const WRITERS: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor, Role::Agent];
+const AUDIT_READERS: &[Role] = &[Role::Owner, Role::Admin, Role::Auditor];
+const ADMINISTRATORS: &[Role] = &[Role::Owner, Role::Admin];
 
 impl Member {
     pub(crate) fn tenant(&self) -> Uuid {
@@ -209,8 +215,7 @@ impl FromRequest for Writer {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        const ROLES: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor, Role::Agent];
-        among(request, ROLES, "change anything", Writer)
+        among(request, WRITERS, "change anything", Writer)
     }
 }
 
@@ -219,8 +224,7 @@ impl FromRequest for AuditReader {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        const ROLES: &[Role] = &[Role::Owner, Role::Admin, Role::Auditor];
-        among(request, ROLES, "read the audit", AuditReader)
+        among(request, AUDIT_READERS, "read the audit", AuditReader)
     }
 }
 
@@ -229,7 +233,58 @@ impl FromRequest for Administrator {
     type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        const ROLES: &[Role] = &[Role::Owner, Role::Admin];
-        among(request, ROLES, "set up the organisation", |member| Administrator(Writer(member)))
+        let caller = |member| Administrator(Writer(member));
+        among(request, ADMINISTRATORS, "set up the organisation", caller)
+    }
+}
+
+impl Described for Caller {
+    fn describe(_: &mut Operation, _: &mut Schemas) {}
+}
+
+impl Described for Known {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.permits("known", &Role::ALL);
+        operation.refuses(401, &["auth.missing_key", "auth.invalid_key"]);
+        operation.refuses(503, &["unavailable"]);
+    }
+}
+
+impl Described for Person {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Known::describe(operation, schemas);
+        operation.permits("person", &Role::ALL);
+        operation.refuses(403, &["auth.session_required"]);
+    }
+}
+
+impl Described for Member {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Known::describe(operation, schemas);
+        operation.permits("member", &Role::ALL);
+        operation.refuses(403, &["auth.second_factor_required", "permission.scope"]);
+    }
+}
+
+impl Described for Writer {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Member::describe(operation, schemas);
+        operation.permits("writer", WRITERS);
+        operation.refuses(403, &["permission.denied"]);
+    }
+}
+
+impl Described for AuditReader {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Member::describe(operation, schemas);
+        operation.permits("audit_reader", AUDIT_READERS);
+        operation.refuses(403, &["permission.denied"]);
+    }
+}
+
+impl Described for Administrator {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Writer::describe(operation, schemas);
+        operation.permits("administrator", ADMINISTRATORS);
     }
 }

@@ -2,6 +2,7 @@
 //! asked before, comes before anybody looks into it.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
@@ -9,29 +10,33 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, IF_MATCH};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::openapi::{Described, Operation, Schemas};
 use crate::problem::{FieldError, Problem};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// `T` is what the body is read as.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Request<T = Nothing> {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) bytes: Bytes,
     key: Option<Vec<u8>>,
     if_match: Option<Vec<u8>>,
+    body: PhantomData<fn() -> T>,
 }
 
 /// The body of a command that has nothing to say: none, or `{}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
-impl Request {
+impl<T> Request<T> {
     /// The client's idempotency key.
     pub(crate) fn key(&self) -> Result<Option<&[u8]>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
@@ -58,7 +63,27 @@ impl Request {
         Ok(Some(version))
     }
 
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn parse(&self) -> Result<T, Problem>
+    where
+        T: DeserializeOwned,
+    {
+        self.read()
+    }
+
+    /// For a body whose form depends on what is in it.
+    pub(crate) fn read<U: DeserializeOwned>(&self) -> Result<U, Problem> {
+        serde_path_to_error::deserialize(self.json()?).map_err(|error| {
+            let field = error.path().to_string();
+            let detail = error.into_inner().to_string();
+            let error = FieldError::new(field.clone(), "invalid", detail.clone());
+            match field.as_str() {
+                "." => invalid(detail),
+                _ => invalid(format!("{field}: {detail}")).with_errors(vec![error]),
+            }
+        })
+    }
+
+    pub(crate) fn json(&self) -> Result<Value, Problem> {
         let bytes: &[u8] = if self.bytes.is_empty() { b"{}" } else { &self.bytes };
         let value: Value = serde_json::from_slice(bytes).map_err(|error| {
             Problem::bad_request("request.malformed", format!("the body is not JSON: {error}"))
@@ -68,15 +93,7 @@ impl Request {
         if !nul.is_empty() {
             return Err(invalid("the body holds the character U+0000").with_errors(nul));
         }
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let field = error.path().to_string();
-            let detail = error.into_inner().to_string();
-            let error = FieldError::new(field.clone(), "invalid", detail.clone());
-            match field.as_str() {
-                "." => invalid(detail),
-                _ => invalid(format!("{field}: {detail}")).with_errors(vec![error]),
-            }
-        })
+        Ok(value)
     }
 }
 
@@ -119,7 +136,7 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-impl FromRequest for Request {
+impl<T: 'static> FromRequest for Request<T> {
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
 
@@ -128,7 +145,22 @@ impl FromRequest for Request {
         let header = |name| request.headers().get(name).map(|value| value.as_bytes().to_vec());
         let (key, if_match) = (header(KEY), header(IF_MATCH));
         let (method, path) = (request.method().to_string(), request.path().to_owned());
-        Box::pin(async move { Ok(Request { method, path, bytes: bytes.await?, key, if_match }) })
+        Box::pin(async move {
+            let (bytes, body) = (bytes.await?, PhantomData);
+            Ok(Request { method, path, bytes, key, if_match, body })
+        })
+    }
+}
+
+impl<T: JsonSchema> Described for Request<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        let schema = schemas.inline::<T>();
+        let required = schema["required"].as_array().is_some_and(|fields| !fields.is_empty());
+        operation.takes("application/json", schemas.taken::<T>(), required);
+        operation.refuses(400, &["request.malformed"]);
+        operation.refuses(408, &["request.timeout"]);
+        operation.refuses(413, &["request.too_large"]);
+        operation.refuses(422, &["request.invalid"]);
     }
 }
 
@@ -148,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_field_may_be_left_out_but_not_be_null() {
-        assert_eq!(request("{}").parse::<Body>().unwrap().name, None);
-        assert!(request("").parse::<Body>().unwrap().tags.is_empty());
+        assert_eq!(request("{}").parse().unwrap().name, None);
+        assert!(request("").parse().unwrap().tags.is_empty());
         assert!(refused(r#"{"name": null}"#).contains("name"));
     }
 
@@ -168,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_json_is_malformed() {
-        let problem = request("{").parse::<Body>().unwrap_err();
+        let problem = request("{").parse().unwrap_err();
         assert_eq!(problem.code(), "request.malformed");
     }
 
@@ -198,18 +230,19 @@ mod tests {
     }
 
     fn refused(body: &str) -> String {
-        let problem = request(body).parse::<Body>().unwrap_err();
+        let problem = request(body).parse().unwrap_err();
         assert_eq!(problem.code(), "request.invalid");
         problem.to_string()
     }
 
-    fn request(body: &str) -> Request {
+    fn request(body: &str) -> Request<Body> {
         Request {
             method: "POST".into(),
             path: "/".into(),
             bytes: Bytes::copy_from_slice(body.as_bytes()),
             key: None,
             if_match: None,
+            body: PhantomData,
         }
     }
 }

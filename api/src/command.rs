@@ -1,10 +1,15 @@
 //! What all commands share: preconditions, the unit of work, and an answer told by the aggregate
 //! itself, so that it is true before any read model has heard of it.
 
-use actix_web::HttpResponse;
+mod told;
+
+use std::marker::PhantomData;
+
 use commands::{Error, Meta, Refusal, Work};
 use domain::Aggregate;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::State;
@@ -13,44 +18,62 @@ use crate::body::{Nothing, Request};
 use crate::idempotent::{Answer, once};
 use crate::problem::Problem;
 
+pub(crate) use told::{Accepted, Added, Alone, Changed, Kind, Made, Of, Told};
+
 /// An aggregate that clients command.
 pub(crate) trait Noun: Aggregate {
+    /// What a client is told of it, besides id and version.
+    type Told: Serialize + JsonSchema + 'static;
+
     /// The answer to an id that is unknown, or another organisation's: the same for both, so that
     /// nobody can tell them apart.
     fn absent() -> Refusal;
 
-    /// What a client is told of it, besides id and version.
-    fn told(&self) -> Map<String, Value>;
+    fn told(&self) -> Result<Self::Told, Refusal>;
 }
+
+/// What a handler of commands answers: what became of the noun, and `E`, which is told beside what
+/// the noun tells.
+pub(crate) type Answered<K, A, E = Alone> = Result<Told<Of<K, A, E>>, Problem>;
 
 /// A command on one aggregate, and how its success is told.
 #[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) id: Uuid,
-    pub(crate) expected: Option<i64>,
-    pub(crate) status: u16,
+pub(crate) struct Command<K = Changed, E = Alone> {
+    id: Uuid,
+    expected: Option<i64>,
     /// Of what this makes; a command without one wants its aggregate to exist already.
-    pub(crate) location: Option<String>,
-    /// Told beside what the aggregate tells.
-    pub(crate) extra: Map<String, Value>,
+    location: Option<String>,
+    beside: E,
+    kind: PhantomData<K>,
 }
 
 impl Command {
     pub(crate) fn on(id: Uuid, expected: Option<i64>) -> Command {
-        Command { id, expected, status: 200, location: None, extra: Map::new() }
+        Command { id, expected, location: None, beside: Alone {}, kind: PhantomData }
     }
 
-    pub(crate) fn create(id: Uuid, location: String) -> Command {
-        Command { status: 201, location: Some(location), ..Command::on(id, None) }
+    pub(crate) fn create(id: Uuid, location: String) -> Command<Made> {
+        let location = Some(location);
+        Command { id, expected: None, location, beside: Alone {}, kind: PhantomData }
     }
+}
 
+impl<K> Command<K> {
+    /// Tells as well what the command brought forth.
+    pub(crate) fn telling<L, E>(self, beside: E) -> Command<L, E> {
+        let Command { id, expected, location, .. } = self;
+        Command { id, expected, location, beside, kind: PhantomData }
+    }
+}
+
+impl<K: Kind, E: Serialize> Command<K, E> {
     /// Decides and records; returns the answer and the position that it wrote.
     pub(crate) async fn run<A: Noun>(
         &self,
         state: &State,
         meta: &Meta,
         decide: impl AsyncFn(&mut Work<'_>) -> Result<(), Error>,
-    ) -> Result<(Answer, i64), Problem> {
+    ) -> Result<(Answer<Of<K, A, E>>, i64), Problem> {
         let _turn = state.commands.turn(self.id).await;
         let outcome = state
             .commands
@@ -59,9 +82,7 @@ impl Command {
                     self.check::<A>(work).await?;
                 }
                 decide(work).await?;
-                let answer = self.answer::<A>(work).await?;
-                work.answer(answer.status, answer.to_bytes());
-                Ok(answer)
+                self.answer::<A>(work).await
             })
             .await?;
         Ok((outcome.value, outcome.position))
@@ -82,21 +103,23 @@ impl Command {
         }
     }
 
-    pub(crate) async fn answer<A: Noun>(&self, work: &mut Work<'_>) -> Result<Answer, Error> {
-        let told = work.get::<A>(self.id).await?.told();
+    /// The answer as the unit of work leaves the aggregate; kept there for repeats.
+    pub(crate) async fn answer<A: Noun>(
+        &self,
+        work: &mut Work<'_>,
+    ) -> Result<Answer<Of<K, A, E>>, Error> {
+        let told = work.get::<A>(self.id).await?.told()?;
         let version = work.version::<A>(self.id);
-        let mut data = Map::from_iter([
-            ("id".to_owned(), json!(self.id)),
-            ("version".to_owned(), json!(version)),
-        ]);
-        data.extend(told);
-        data.extend(self.extra.clone());
-        Ok(Answer {
-            status: self.status,
+        let data = told::Data { id: self.id, version, told, beside: &self.beside };
+        let answer = Answer {
+            status: K::STATUS,
             etag: format!("\"{version}\""),
             location: self.location.clone(),
             body: json!({ "data": data }).to_string(),
-        })
+            told: PhantomData,
+        };
+        work.answer(answer.status, answer.to_bytes());
+        Ok(answer)
     }
 }
 
@@ -109,7 +132,7 @@ pub(crate) async fn plain<A: Noun>(
     request: &Request,
     action: &str,
     command: impl Fn() -> A::Command,
-) -> Result<HttpResponse, Problem>
+) -> Answered<Changed, A>
 where
     Refusal: From<A::Error>,
 {

@@ -1,6 +1,7 @@
 //! One key, one outcome: a request that is repeated under the same `Idempotency-Key` gets the
 //! first one's answer, byte for byte.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use crate::State;
 use crate::auth::Writer;
 use crate::body::Request;
+use crate::command::Told;
 use crate::position::Position;
 use crate::problem::{KEY_USED, Problem};
 
@@ -42,18 +44,21 @@ impl InFlight {
 }
 
 /// An answer in the form in which it is kept for repeats. Where it was written to the log is not
-/// in it: the record knows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answer {
+/// in it: the record knows. `T` is the handler's word for it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub(crate) struct Answer<T> {
     #[serde(skip)]
     pub(crate) status: u16,
     pub(crate) etag: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) location: Option<String>,
     pub(crate) body: String,
+    #[serde(skip)]
+    pub(crate) told: PhantomData<fn() -> T>,
 }
 
-impl Answer {
+impl<T> Answer<T> {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
@@ -76,16 +81,16 @@ impl Answer {
 
 /// The path of every command: replays the answer if there is one, else runs. `run` hands back its
 /// answer and the position that it wrote; it has put the same answer into its unit of work.
-pub(crate) async fn once(
+pub(crate) async fn once<B, T>(
     state: &State,
     writer: &Writer,
-    request: &Request,
+    request: &Request<B>,
     operation: &str,
-    run: impl AsyncFnOnce(Meta) -> Result<(Answer, i64), Problem>,
-) -> Result<HttpResponse, Problem> {
+    run: impl AsyncFnOnce(Meta) -> Result<(Answer<T>, i64), Problem>,
+) -> Result<Told<T>, Problem> {
     let mut meta = writer.0.meta();
-    let respond = |answer: Answer, position: i64, replayed: bool| {
-        answer.respond(Position::here(state, position), replayed)
+    let respond = |answer: Answer<T>, position: i64, replayed: bool| {
+        Told::new(answer.respond(Position::here(state, position), replayed))
     };
     let Some(key) = request.key()? else {
         let (answer, position) = run(meta).await?;
@@ -109,10 +114,10 @@ pub(crate) async fn once(
 }
 
 /// Keys and requests are kept as keyed hashes: either may hold a person's data.
-fn hashed(
+fn hashed<B>(
     state: &State,
     writer: &Writer,
-    request: &Request,
+    request: &Request<B>,
     operation: &str,
     key: &[u8],
 ) -> IdempotencyKey {
@@ -126,11 +131,11 @@ fn hashed(
     }
 }
 
-async fn replay(
+async fn replay<T>(
     state: &State,
     writer: &Writer,
     key: &IdempotencyKey,
-) -> Result<Option<(Answer, i64)>, Problem> {
+) -> Result<Option<(Answer<T>, i64)>, Problem> {
     let tenant = writer.0.tenant();
     let Some(kept) = state.commands.store().outcome(tenant, &key.key).await? else {
         return Ok(None);
@@ -140,7 +145,7 @@ async fn replay(
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return Err(Problem::new(status, "idempotency.key_reused", detail));
     }
-    let answer = kept.response.and_then(|bytes| serde_json::from_slice::<Answer>(&bytes).ok());
+    let answer = kept.response.and_then(|bytes| serde_json::from_slice::<Answer<T>>(&bytes).ok());
     let answer = answer.ok_or_else(|| {
         tracing::error!(position = kept.position, "The answer kept for a repeat can't be read");
         Problem::unavailable("unavailable", "this can't be answered right now; try again")

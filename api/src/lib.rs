@@ -7,9 +7,11 @@ mod auth;
 mod body;
 mod command;
 mod cors;
+mod docs;
 mod envelope;
 mod idempotent;
 mod limits;
+mod openapi;
 mod page;
 mod patience;
 mod phone;
@@ -22,3 +24,4 @@ pub mod terms;
 mod trace;
 
 pub use app::{Application, State};
+pub use openapi::document;

@@ -50,7 +50,7 @@ pub(crate) async fn middleware(
 }
 
 /// Whoever watches the program must always hear from it.
-fn is_counted(path: &str) -> bool {
+pub(crate) fn is_counted(path: &str) -> bool {
     !matches!(path, "/health" | "/ready" | "/metrics")
 }
 

@@ -12,6 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use commands::Refusal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -35,10 +36,14 @@ pub(crate) struct Problem {
 }
 
 /// What is wrong with one field of the request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct FieldError {
+    /// Its path in the body, or a parameter's name.
+    #[schemars(example = &"recipient.phone")]
     pub(crate) field: String,
+    #[schemars(example = &"invalid")]
     pub(crate) code: String,
+    #[schemars(example = &"what is wrong with it")]
     pub(crate) detail: String,
 }
 
@@ -121,27 +126,49 @@ impl Problem {
         &self.code
     }
 
-    /// `conversation.not_open` → `Conversation not open`.
-    fn title(&self) -> String {
-        let words = self.code.replace(['.', '_'], " ");
-        let mut letters = words.chars();
-        letters
-            .next()
-            .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    fn document(&self) -> Document<'_> {
+        Document {
+            r#type: format!("urn:verbatim:problem:{}", self.code),
+            title: title(&self.code),
+            status: self.status.as_u16(),
+            code: &self.code,
+            detail: &self.detail,
+            errors: &self.errors,
+            extra: &self.extra,
+        }
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// `conversation.not_open` → `Conversation not open`.
+fn title(code: &str) -> String {
+    let words = code.replace(['.', '_'], " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A problem document. Some problems have members beside these: what helps to go on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem", example = example())]
+pub(crate) struct Document<'a> {
+    /// `urn:verbatim:problem:` and the code.
     r#type: String,
+    /// The code in words.
     title: String,
     status: u16,
+    /// What a program decides on; it never changes.
     code: &'a str,
+    /// What is wrong with this request, and what to do about it.
     detail: &'a str,
+    /// One for each field that is wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
+}
+
+fn example() -> Value {
+    let problem = Problem::from(Refusal::Version { expected: 1, actual: 2 });
+    serde_json::to_value(problem.document()).unwrap_or_default()
 }
 
 impl fmt::Display for Problem {
@@ -163,16 +190,7 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        let document = Document {
-            r#type: format!("urn:verbatim:problem:{}", self.code),
-            title: self.title(),
-            status: self.status.as_u16(),
-            code: &self.code,
-            detail: &self.detail,
-            errors: &self.errors,
-            extra: &self.extra,
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
         response.content_type(CONTENT).body(body)
     }
 }

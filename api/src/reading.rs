@@ -6,8 +6,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{ETAG, HeaderValue};
 use chrono::{DateTime, Datelike, Utc};
 use event_store::codec::Opened;
 use projections::contacts::{self, Contacts};
@@ -100,14 +98,6 @@ impl Values {
     pub(crate) fn erased(&self, token: Option<&String>) -> bool {
         token.and_then(|token| self.0.get(token)) == Some(&Opened::Erased)
     }
-}
-
-/// The version by which `If-Match` knows it again.
-pub(crate) fn versioned(mut response: HttpResponse, version: i64) -> HttpResponse {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
 }
 
 /// A parameter that must read like something.

@@ -21,21 +21,44 @@ mod tickets_open;
 mod tickets_read;
 mod webhooks;
 
-use actix_web::web::ServiceConfig;
+use crate::openapi::Api;
 
-pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    cfg.configure(analytics::routes)
-        .configure(audit::routes)
-        .configure(auth::routes)
-        .configure(channels::routes)
-        .configure(contacts::routes)
-        .configure(conversations::routes)
-        .configure(conversations_read::routes)
-        .configure(health::routes)
-        .configure(inbox::routes)
-        .configure(messages::routes)
-        .configure(payouts::routes)
-        .configure(templates::routes)
-        .configure(tickets::routes)
-        .configure(webhooks::routes);
+/// The nouns of operations, in the order in which documents show them.
+pub(crate) const TAGS: &[(&str, &str)] = &[
+    ("inbox", "What waits for an answer."),
+    ("conversation", "What a customer and the organisation say to each other on a channel."),
+    ("message", "What is sent to customers, and what did not get through."),
+    ("contact", "The people who write, and by which names and numbers they are known."),
+    ("channel", "The lines and accounts through which the organisation reaches people."),
+    ("template", "Messages that Meta approves, and that may be sent at any time."),
+    ("ticket", "Work that has a number and an end."),
+    ("payout", "Money that one person asks for and another one approves."),
+    ("analytics", "How much happened."),
+    ("audit", "Who did what, when, and because of what."),
+    ("auth", "Registering, signing in, and the second factor."),
+    ("webhook", "Where providers tell what happened."),
+    ("server", "How the program is doing."),
+];
+
+pub(crate) fn declare(api: &mut Api) {
+    analytics::routes(api);
+    audit::routes(api);
+    auth::routes(api);
+    channels::routes(api);
+    channels_read::routes(api);
+    contacts::routes(api);
+    contacts_read::routes(api);
+    conversations::routes(api);
+    conversations_read::routes(api);
+    health::routes(api);
+    inbox::routes(api);
+    messages::routes(api);
+    payouts::routes(api);
+    payouts_read::routes(api);
+    templates::routes(api);
+    templates_read::routes(api);
+    tickets::routes(api);
+    tickets_open::routes(api);
+    tickets_read::routes(api);
+    webhooks::routes(api);
 }

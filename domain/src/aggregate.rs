@@ -4,6 +4,7 @@ use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -93,7 +94,9 @@ impl FromStr for Actor {
 }
 
 /// What a member of an organisation may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Owner,
@@ -105,6 +108,9 @@ pub enum Role {
 }
 
 impl Role {
+    pub const ALL: [Role; 5] =
+        [Role::Owner, Role::Admin, Role::Supervisor, Role::Agent, Role::Auditor];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Owner => "owner",

@@ -7,6 +7,7 @@ mod tests;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,8 +37,9 @@ pub enum Command {
 }
 
 /// Which service a channel leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ChannelProvider")]
 pub enum Provider {
     Whatsapp,
     Pawapay,
@@ -89,7 +91,7 @@ impl SecretKind {
 }
 
 /// What happens when a customer writes into a closed conversation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenClosed {
     #[default]

@@ -8,6 +8,7 @@ mod origin;
 mod part;
 mod preview;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use card::{Address, Card, Email, Name, Organization, Phone, Url};
@@ -17,8 +18,9 @@ pub use origin::{Context, Product, Referral};
 pub use part::{Identity, Item, Media, Reply};
 
 /// The content of one message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "MessageContent")]
 pub enum Content {
     Text {
         body: String,

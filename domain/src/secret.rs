@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,8 +20,9 @@ pub struct SecretRef {
 
 /// A secret on its way to where it is kept. It can be read, but not written: no event, no answer
 /// and no line of a log can hold it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("writeOnly" = true))]
 pub struct Secret(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

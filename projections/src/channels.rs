@@ -46,7 +46,8 @@ pub struct Row {
 }
 
 /// In the provider's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "ChannelAlert")]
 pub struct Alert {
     pub field: String,
     pub event: String,

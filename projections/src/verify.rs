@@ -209,10 +209,13 @@ pub async fn live_digest(pool: &PgPool, model: &'static dyn Model) -> Result<Ver
 }
 
 /// Where each read model stands: rows of `projections` for people and programs.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "ReadModel")]
 pub struct Standing {
+    #[schemars(example = &"inbox")]
     pub model: &'static str,
     pub version: i32,
+    #[schemars(example = &"live")]
     pub state: &'static str,
     pub generation: Option<i32>,
     pub position: Option<i64>,

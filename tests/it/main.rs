@@ -15,6 +15,7 @@ mod hostile;
 mod inbox;
 mod log;
 mod messages;
+mod openapi;
 mod payouts;
 mod postgres_es;
 mod processes;

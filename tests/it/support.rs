@@ -3,6 +3,7 @@
 mod app;
 mod customers;
 mod database;
+pub(crate) mod document;
 mod mail;
 mod people;
 mod programs;

@@ -1,4 +1,4 @@
-//! The program: `verbatim serve` and `verbatim demo`.
+//! The program: `verbatim serve`, `verbatim demo` and `verbatim openapi`.
 
 mod demo;
 mod server;
@@ -27,11 +27,17 @@ enum Verb {
     Serve,
     /// Serve, with an organisation and a day of its customers to look at.
     Demo,
+    /// Print the document that describes the API.
+    Openapi,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let verb = arguments.verb.unwrap_or(Verb::Serve);
+    if let Verb::Openapi = verb {
+        println!("{:#}", api::document());
+        return ExitCode::SUCCESS;
+    }
     let quiet = matches!(verb, Verb::Demo);
     tell_log(if quiet { "warn" } else { "info,sqlx::postgres::notice=warn" });
     // Whoever makes an HTTP client finds it; that there is one already is as good.
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
         match verb {
             Verb::Serve => server::serve(&arguments.settings).await,
             Verb::Demo => demo::run(&arguments.settings).await,
+            Verb::Openapi => Ok(()),
         }
     });
     match outcome {

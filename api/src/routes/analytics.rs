@@ -14,14 +14,35 @@ mod table;
 mod templates;
 mod volume;
 
-use actix_web::web::{ServiceConfig, get, resource};
+use crate::openapi::Api;
 
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/analytics/overview").route(get().to(overview::show)))
-        .service(resource("/v1/analytics/conversations").route(get().to(conversations::show)))
-        .service(resource("/v1/analytics/agents").route(get().to(agents::show)))
-        .service(resource("/v1/analytics/templates").route(get().to(templates::show)))
-        .service(resource("/v1/analytics/payouts").route(get().to(payouts::show)))
-        .service(resource("/v1/analytics/volume").route(get().to(volume::show)))
-        .service(resource("/v1/analytics/rows/{measure}").route(get().to(rows::list)));
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/analytics/overview", overview::show)
+        .is("analytics.overview", "Tells everything at a glance")
+        .says("In `steps` only where a step is asked for.")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/conversations", conversations::show)
+        .is("analytics.conversations", "Tells how conversations went")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/agents", agents::show)
+        .is("analytics.agents", "Tells what each member did, and how fast")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/templates", templates::show)
+        .is("analytics.templates", "Tells how often templates were used, and what became of it")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/payouts", payouts::show)
+        .is("analytics.payouts", "Tells what was paid, by currency")
+        .says("Each kind is counted on the day when it happened.")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/volume", volume::show)
+        .is("analytics.volume", "Counts messages in steps of a calendar")
+        .refuses(422, SPAN);
+    api.get("/v1/analytics/rows/{measure}", rows::list)
+        .is("analytics.rows", "Lists the rows that a number counts")
+        .says("Follow the links beside numbers.")
+        .refuses(404, &["analytics.unknown_measure"])
+        .refuses(422, &["parameter.invalid"]);
 }
+
+/// What can be wrong with a span of time.
+const SPAN: &[&str] = &["parameter.invalid", "analytics.span"];

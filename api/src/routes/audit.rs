@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Query, ServiceConfig, get, resource};
+use actix_web::web::{Data, Query};
 use chrono::{DateTime, Utc};
 use event_store::log::Recorded;
 use projections::audit::{self, Audit, Filter, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,33 +14,51 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::AuditReader;
 use crate::envelope;
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading;
 
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/audit/events").route(get().to(list)));
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/audit/events", list)
+        .is("audit.list", "Lists what was done, the newest first")
+        .refuses(422, &["parameter.invalid"]);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// Who did it.
+    #[schemars(example = &"user:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     actor: Option<String>,
+    /// Type and event with a dot between.
+    #[schemars(example = &"contact.Registered")]
     action: Option<String>,
+    /// A type, or a type and an id with a slash between.
+    #[schemars(example = &"contact")]
     aggregate: Option<String>,
+    /// The request that caused it.
+    #[schemars(with = "Option<Uuid>")]
     correlation: Option<String>,
+    /// Recorded then or later.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     from: Option<String>,
+    /// Recorded before.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     to: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditEvent")]
 struct Item {
     position: i64,
+    #[schemars(example = &"contact.Registered")]
     action: String,
+    #[schemars(example = &"user:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     actor: String,
     aggregate: Aggregate,
     version: i64,
@@ -49,12 +67,17 @@ struct Item {
     command_id: Option<Uuid>,
     correlation_id: Uuid,
     causation_id: Option<Uuid>,
+    /// What the log holds of it; null stands where a person was erased.
+    #[schemars(example = serde_json::json!({"Registered": {"name": "Ada Obi"}}))]
     payload: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditAggregate")]
 struct Aggregate {
+    #[schemars(example = &"contact")]
     r#type: String,
+    #[schemars(example = &"019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     id: String,
 }
 
@@ -62,7 +85,7 @@ async fn list(
     state: Data<State>,
     AuditReader(member): AuditReader,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<i64>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let filter = filter(asked.into_inner())?;
@@ -76,7 +99,7 @@ async fn list(
         payloads.insert(event.position, payload(&state, event).await?);
     }
     let item = |row: Row| item(payloads.remove(&row.position).unwrap_or_default(), row);
-    let items: Vec<Item> = cut.rows.into_iter().map(item).collect();
+    let items = cut.rows.into_iter().map(item).collect();
     Ok(envelope::page(&live, items, cut.next))
 }
 

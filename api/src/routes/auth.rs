@@ -5,9 +5,9 @@ mod me;
 mod password;
 mod second_factor;
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::body::BoxBody;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use commands::access::Origin;
 use commands::access::accounts::{self, Registration};
 use commands::access::limits::{self, Door};
@@ -15,40 +15,50 @@ use commands::access::password::Password;
 use commands::access::second_factor::Proof;
 use commands::access::sign_in::{self, SignIn, SignedIn};
 use domain::user::{self, Email};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::{Caller, Person, unauthorized};
 use crate::body::{Nothing, Request};
-use crate::envelope;
+use crate::envelope::{Plain, Under, Written, plain, written};
+use crate::openapi::{Api, Described, Operation, Schemas};
 use crate::position::Position;
 use crate::problem::Problem;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    let at = |path: &str| web::resource(format!("/v1/auth/{path}"));
-    cfg.service(at("register").route(web::post().to(register)))
-        .service(at("login").route(web::post().to(login)))
-        .service(at("login/second-factor").route(web::post().to(second_step)))
-        .service(at("refresh").route(web::post().to(refresh)))
-        .service(at("logout").route(web::post().to(logout)))
-        .service(at("me").route(web::get().to(me::show)))
-        .service(at("code/request").route(web::post().to(email::request_code)))
-        .service(at("code/login").route(web::post().to(email::login)))
-        .service(at("email/verify").route(web::post().to(email::verify)))
-        .service(at("email/resend").route(web::post().to(email::resend)))
-        .service(at("password/change").route(web::post().to(password::change)))
-        .service(at("password/forgot").route(web::post().to(password::forgot)))
-        .service(at("password/reset").route(web::post().to(password::reset)))
-        .configure(second_factor::routes);
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/auth/register", register)
+        .is("auth.register", "Founds an organisation and registers its owner, who is signed in")
+        .refuses(409, &["user.email_taken"])
+        .refuses(422, &["user.invalid_email", "user.invalid_password", "user.invalid_name"])
+        .refuses(422, &["organization.invalid_name"]);
+    api.post("/v1/auth/login", login)
+        .is("auth.login", "Signs in with a password")
+        .says("The answer is the same whatever is wrong.")
+        .refuses(401, &["auth.invalid_credentials"])
+        .refuses(422, &["user.invalid_email"]);
+    api.post("/v1/auth/login/second-factor", second_step)
+        .is("auth.second_factor", "Shows the second factor, where signing in asked for it")
+        .refuses(401, &["auth.invalid_credentials"]);
+    api.post("/v1/auth/refresh", refresh)
+        .is("auth.refresh", "Fetches another pair of tokens")
+        .says("A refresh token is good once. One that comes again ends the session.")
+        .refuses(401, &["session.over"]);
+    api.post("/v1/auth/logout", logout)
+        .is("auth.logout", "Ends the session")
+        .refuses(404, &["session.not_found"]);
+    email::routes(api);
+    me::routes(api);
+    password::routes(api);
+    second_factor::routes(api);
 }
 
-type Answered = Result<HttpResponse, Problem>;
-
 /// What somebody who signed in calls with from now on.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tokens {
     access_token: String,
+    #[schemars(extend("const" = "Bearer"))]
     token_type: &'static str,
     /// Of the access token, in seconds.
     expires_in: u64,
@@ -74,24 +84,55 @@ impl From<SignedIn> for Tokens {
 }
 
 /// Where somebody stands after a step.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
+#[schemars(rename = "SignInStep")]
 enum Step {
     SignedIn(Tokens),
     SecondFactorRequired { mfa_token: String, expires_in: u64 },
 }
 
+/// Where signing in has come to; it has a position in the log once it is done.
+enum Stepped {
+    Done(Written<Step>),
+    Asked(Plain<Step>),
+}
+
+impl Responder for Stepped {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Stepped::Done(answer) => answer.respond_to(request),
+            Stepped::Asked(answer) => answer.respond_to(request),
+        }
+    }
+}
+
+impl Described for Stepped {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Plain::<Step>::describe(operation, schemas);
+        operation.may_tell("Log-Position");
+        operation.refuses(409, &["contended"]);
+        operation.refuses(503, &["unavailable"]);
+    }
+}
+
 /// Tells how signing in went; `denied` of whom it didn't let in.
-fn stepped(state: &State, step: SignIn, denied: impl FnOnce() -> Problem) -> Answered {
+fn stepped(
+    state: &State,
+    step: SignIn,
+    denied: impl FnOnce() -> Problem,
+) -> Result<Stepped, Problem> {
     match step {
         SignIn::Done(signed_in) => {
             let position = Position::here(state, signed_in.position);
-            Ok(envelope::written(position, Step::SignedIn(signed_in.into())))
+            Ok(Stepped::Done(written(position, Step::SignedIn(signed_in.into()))))
         }
-        SignIn::SecondFactor { token } => Ok(envelope::plain(Step::SecondFactorRequired {
+        SignIn::SecondFactor { token } => Ok(Stepped::Asked(plain(Step::SecondFactorRequired {
             mfa_token: token,
             expires_in: sign_in::second_step_time().as_secs(),
-        })),
+        }))),
         SignIn::Denied(_) => Err(denied()),
     }
 }
@@ -122,38 +163,52 @@ fn chosen(password: &str) -> Result<Password, Problem> {
     Ok(Password::new(password).map_err(commands::Refusal::from)?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RegisterOrganization")]
 struct Register {
     /// The organisation's name.
+    #[schemars(example = &"Baraka")]
     organization: String,
+    #[schemars(example = &"Ada Obi")]
     name: String,
+    #[schemars(example = &"ada@example.org")]
     email: String,
+    #[schemars(example = &"correct horse battery")]
     password: String,
 }
 
-async fn register(caller: Caller, state: Data<State>, request: Request) -> Answered {
-    let told: Register = request.parse()?;
+async fn register(
+    caller: Caller,
+    state: Data<State>,
+    request: Request<Register>,
+) -> Result<Under<201, Written<Step>>, Problem> {
+    let told = request.parse()?;
     let (email, password) = (parsed(&told.email)?, chosen(&told.password)?);
     let account = Some(email.as_str().as_bytes());
     open(&state, Door::Register, &caller.0, account).await?;
     let new = Registration { organization: told.organization, name: told.name, email, password };
     let signed_in = accounts::register(&state.commands, &caller.0, &new).await?;
     let position = Position::here(&state, signed_in.position);
-    let mut response = envelope::written(position, Step::SignedIn(signed_in.into()));
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+    Ok(Under(written(position, Step::SignedIn(signed_in.into()))))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Login")]
 struct Login {
+    #[schemars(example = &"ada@example.org")]
     email: String,
+    #[schemars(example = &"correct horse battery")]
     password: String,
 }
 
-async fn login(caller: Caller, state: Data<State>, request: Request) -> Answered {
-    let told: Login = request.parse()?;
+async fn login(
+    caller: Caller,
+    state: Data<State>,
+    request: Request<Login>,
+) -> Result<Stepped, Problem> {
+    let told = request.parse()?;
     let (email, password) = (parsed(&told.email)?, Password::tried(&told.password));
     open(&state, Door::SignIn, &caller.0, Some(email.as_str().as_bytes())).await?;
     let step = sign_in::with_password(&state.commands, &caller.0, &email, &password).await?;
@@ -172,16 +227,22 @@ fn proof(code: Option<String>, recovery_code: Option<String>) -> Result<Proof, P
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ShowSecondFactor")]
 struct SecondStep {
     mfa_token: String,
+    #[schemars(example = &"492039")]
     code: Option<String>,
     recovery_code: Option<String>,
 }
 
-async fn second_step(caller: Caller, state: Data<State>, request: Request) -> Answered {
-    let told: SecondStep = request.parse()?;
+async fn second_step(
+    caller: Caller,
+    state: Data<State>,
+    request: Request<SecondStep>,
+) -> Result<Stepped, Problem> {
+    let told = request.parse()?;
     let proof = proof(told.code, told.recovery_code)?;
     let account = sign_in::who_shows(&state.commands, &told.mfa_token).await?;
     let account = account.map(|(_, user)| user.into_bytes());
@@ -191,14 +252,19 @@ async fn second_step(caller: Caller, state: Data<State>, request: Request) -> An
     stepped(&state, step, invalid_credentials)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RefreshTokens")]
 struct Refresh {
     refresh_token: String,
 }
 
-async fn refresh(caller: Caller, state: Data<State>, request: Request) -> Answered {
-    let told: Refresh = request.parse()?;
+async fn refresh(
+    caller: Caller,
+    state: Data<State>,
+    request: Request<Refresh>,
+) -> Result<Stepped, Problem> {
+    let told = request.parse()?;
     open(&state, Door::Token, &caller.0, None).await?;
     let step = sign_in::refresh(&state.commands, &caller.0, &told.refresh_token).await?;
     stepped(&state, step, || {
@@ -207,17 +273,23 @@ async fn refresh(caller: Caller, state: Data<State>, request: Request) -> Answer
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SignedOut")]
 struct Ended {
+    #[schemars(extend("const" = "signed_out"))]
     status: &'static str,
 }
 
-async fn logout(person: Person, state: Data<State>, request: Request) -> Answered {
+async fn logout(
+    person: Person,
+    state: Data<State>,
+    request: Request,
+) -> Result<Written<Ended>, Problem> {
     let Nothing {} = request.parse()?;
     let Person { member, token } = person;
     let position = sign_in::sign_out(&state.commands, &member.meta(), &member.principal).await?;
     state.access.forget(&token);
-    Ok(envelope::written(Position::here(&state, position), Ended { status: "signed_out" }))
+    Ok(written(Position::here(&state, position), Ended { status: "signed_out" }))
 }
 
 /// Whether the caller knows their own password: asked for before what a thief of a token would do.

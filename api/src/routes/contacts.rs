@@ -2,76 +2,105 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{Data, Path};
 use commands::intake::known::{PHONE, phone_claim};
 use commands::{Error, Refusal, Work};
 use domain::Personal;
 use domain::contact::{self, Contact, Identities, Registered, Source};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::auth::Writer;
 use crate::body::{Request, present};
-use crate::command::{Command, Noun};
+use crate::command::{Answered, Changed, Command, Made, Noun};
 use crate::idempotent::once;
+use crate::openapi::Api;
 use crate::problem::Problem;
-use crate::routes::contacts_read;
 use crate::{State, phone};
 
 const MOST_NAME: usize = 200;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(
-        web::resource("/v1/contacts")
-            .route(web::get().to(contacts_read::list))
-            .route(web::post().to(register)),
-    )
-    .service(
-        web::resource("/v1/contacts/{id}")
-            .route(web::get().to(contacts_read::show))
-            .route(web::patch().to(change)),
-    );
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/contacts", register)
+        .is("contact.register", "Registers a contact")
+        .refuses(409, &["contact.phone_taken"])
+        .refuses(422, &["contact.invalid_name", "contact.invalid_phone", "contact.nameless"])
+        .refuses(422, &["contact.invalid_tag", "contact.too_many_tags"])
+        .refuses(422, &["contact.invalid_attribute"]);
+    api.patch("/v1/contacts/{id}", change)
+        .is("contact.change", "Changes a contact")
+        .refuses(409, &["contact.merged"])
+        .refuses(422, &["contact.invalid_name", "contact.invalid_tag", "contact.too_many_tags"])
+        .refuses(422, &["contact.invalid_attribute"]);
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContactTold")]
+pub(crate) struct Told {
+    #[schemars(example = &"Ada Obi")]
+    name: Option<String>,
+    /// Digits with the country code.
+    #[schemars(example = &"254712345678")]
+    phone: Option<String>,
+    /// By which the provider knows a person who hides the number.
+    #[schemars(example = &"KE.1234567890")]
+    user_id: Option<String>,
+    #[schemars(example = &"ada.obi")]
+    username: Option<String>,
+    #[schemars(example = ["vip"])]
+    tags: BTreeSet<String>,
+    #[schemars(example = serde_json::json!({"city": "Nairobi"}))]
+    attributes: BTreeMap<String, String>,
+    status: Status,
 }
 
 impl Noun for Contact {
+    type Told = Told;
+
     fn absent() -> Refusal {
         contact::Error::NotRegistered.into()
     }
 
-    fn told(&self) -> Map<String, Value> {
-        let status = if self.blocked { "blocked" } else { "active" };
-        Map::from_iter([
-            ("name".to_owned(), json!(self.name)),
-            ("phone".to_owned(), json!(self.phone)),
-            ("user_id".to_owned(), json!(self.user_id)),
-            ("username".to_owned(), json!(self.username)),
-            ("tags".to_owned(), json!(self.tags)),
-            ("attributes".to_owned(), json!(self.attributes)),
-            ("status".to_owned(), json!(status)),
-        ])
+    fn told(&self) -> Result<Told, Refusal> {
+        Ok(Told {
+            name: self.name.clone(),
+            phone: self.phone.clone(),
+            user_id: self.user_id.clone(),
+            username: self.username.clone(),
+            tags: self.tags.clone(),
+            attributes: self.attributes.clone(),
+            status: if self.blocked { Status::Blocked } else { Status::Active },
+        })
     }
 }
 
-#[derive(Deserialize)]
+/// A person to be known; by a name, a number, or both.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RegisterContact")]
 struct Register {
+    /// 1 to 200 characters.
+    #[schemars(example = &"Ada Obi")]
     name: Option<String>,
+    /// With its country code, however it is written.
+    #[schemars(example = &"+254 712 345 678")]
     phone: Option<String>,
     #[serde(default)]
+    #[schemars(example = ["vip"])]
     tags: BTreeSet<String>,
     #[serde(default)]
+    #[schemars(example = serde_json::json!({"city": "Nairobi"}))]
     attributes: BTreeMap<String, String>,
 }
 
 async fn register(
     writer: Writer,
     state: Data<State>,
-    request: Request,
-) -> Result<HttpResponse, Problem> {
+    request: Request<Register>,
+) -> Answered<Made, Contact> {
     once(&state, &writer, &request, "contact.register", async |meta| {
-        let told: Register = request.parse()?;
+        let told = request.parse()?;
         told.name.as_deref().map(check_name).transpose()?;
         let phone = told.phone.as_deref().map(phone::digits).transpose()?;
         let id = Uuid::now_v7();
@@ -103,26 +132,33 @@ async fn register(
     .await
 }
 
-#[derive(Deserialize)]
+/// What is left out stays as it is.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ChangeContact")]
 struct Change {
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", example = &"Ada Obi")]
     name: Option<String>,
     /// All tags, not those that are added.
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "BTreeSet<String>", example = ["vip"])]
     tags: Option<BTreeSet<String>>,
     /// Those that change; null removes one.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({"city": "Kisumu", "shop": null}))]
     attributes: Attributes,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Status")]
     status: Option<Status>,
 }
 
 type Attributes = BTreeMap<String, Option<String>>;
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+#[schemars(rename = "ContactStatus")]
+pub(crate) enum Status {
     Active,
     Blocked,
 }
@@ -131,10 +167,10 @@ async fn change(
     writer: Writer,
     state: Data<State>,
     id: Path<Uuid>,
-    request: Request,
-) -> Result<HttpResponse, Problem> {
+    request: Request<Change>,
+) -> Answered<Changed, Contact> {
     once(&state, &writer, &request, "contact.change", async |meta| {
-        let told: Change = request.parse()?;
+        let told = request.parse()?;
         told.name.as_deref().map(check_name).transpose()?;
         let now = state.commands.store().clock().now();
         Command::on(*id, request.expected_version()?)

@@ -1,58 +1,81 @@
-//! Reading contacts; `contacts` registers these two on its resources.
+//! Reading contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use projections::contacts::{self, Contacts, Cursor, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, One};
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading::{self, Values};
 
-#[derive(Deserialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/contacts", list)
+        .is("contact.list", "Lists contacts, the newest first")
+        .refuses(422, &["parameter.invalid"]);
+    api.get("/v1/contacts/{id}", show).is("contact.show", "Shows a contact");
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListAsked {
+struct ListAsked {
+    /// Beginnings of words of a name; the beginning or the end of a number.
     q: Option<String>,
+    /// Only contacts with this tag.
     tag: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ShowAsked {
+struct ShowAsked {
     min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Names and numbers are null where the person was erased.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Contact")]
 struct Item {
     id: Uuid,
+    #[schemars(example = &"Ada Obi")]
     name: Option<String>,
+    /// Digits with the country code.
+    #[schemars(example = &"254712345678")]
     phone: Option<String>,
+    /// By which the provider knows a person who hides the number.
+    #[schemars(example = &"KE.1234567890")]
     user_id: Option<String>,
+    #[schemars(example = &"ada.obi")]
     username: Option<String>,
+    #[schemars(example = ["vip"])]
     tags: BTreeSet<String>,
+    #[schemars(example = serde_json::json!({"city": "Nairobi"}))]
     attributes: BTreeMap<String, Option<String>>,
+    #[schemars(extend("enum" = ["active", "blocked", "merged"]))]
     status: String,
+    /// Who told of the person first.
+    #[schemars(extend("enum" = ["api", "whatsapp"]))]
     source: String,
     version: i64,
     registered_at: DateTime<Utc>,
 }
 
-pub(crate) async fn list(
+async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<ListAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let tag = reading::text("tag", asked.tag.clone())?;
@@ -65,22 +88,21 @@ pub(crate) async fn list(
     let rows = contacts::page(&finder, tag, found, page.after, page.fetch()).await?;
     let cut = page.cut(rows, Row::cursor);
     let values = Values::open(&state, &member, cut.rows.iter().flat_map(tokens)).await?;
-    let items: Vec<Item> = cut.rows.into_iter().map(|row| item(row, &values)).collect();
+    let items = cut.rows.into_iter().map(|row| item(row, &values)).collect();
     Ok(envelope::page(&live, items, cut.next))
 }
 
-pub(crate) async fn show(
+async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<ShowAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Contacts, min).await?;
     let row = contacts::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
-    let version = row.version;
     let values = Values::open(&state, &member, tokens(&row)).await?;
-    Ok(reading::versioned(envelope::one(&live, item(row, &values)), version))
+    Ok(envelope::one(&live, row.version, item(row, &values)))
 }
 
 fn tokens(row: &Row) -> impl Iterator<Item = &String> {

@@ -2,37 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Path, Query, ServiceConfig, get, resource};
+use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
-use domain::message::DeliveryError;
+use domain::conversation::Author;
+use domain::message::{Content, Context, DeliveryError, Kind, Referral};
 use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch, Version};
 use projections::inbox::{self, Inbox};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, One};
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading::{self, Values};
 
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/conversations/{id}").route(get().to(show)));
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/conversations/{id}", show).is("conversation.show", "Shows a conversation");
+    api.get("/v1/conversations/{id}/messages", messages)
+        .is("conversation.messages", "Lists messages and notes, the newest first");
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowAsked {
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MessagesAsked {
+struct MessagesAsked {
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
@@ -43,22 +47,22 @@ async fn show(
     member: Member,
     id: Path<Uuid>,
     asked: Query<ShowAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<One<super::inbox::Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
     let row = inbox::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
     let version = row.version;
     let (live, items) = super::inbox::items(&state, &member, live, vec![row], min).await?;
-    let item = items.into_iter().next();
-    Ok(reading::versioned(envelope::one(&live, item), version))
+    let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
+    Ok(envelope::one(&live, version, item))
 }
 
-pub(super) async fn messages(
+async fn messages(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<MessagesAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
@@ -75,43 +79,59 @@ pub(super) async fn messages(
     let touches: Vec<String> = cut.rows.iter().flat_map(touched).collect();
     let tokens = cut.rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
     let values = Values::open(&state, &member, tokens).await?;
-    let items: Vec<Item> = cut.rows.into_iter().map(|row| item(row, &values)).collect();
+    let items = cut.rows.into_iter().map(|row| item(row, &values)).collect();
     Ok(envelope::page(&live.with(inbox_live), items, cut.next))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "MessageOrNote")]
 enum Item {
     Message(Box<Message>),
     Note(Note),
 }
 
 /// Between colleagues; the customer never sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ShownNote")]
 struct Note {
     id: Uuid,
+    #[schemars(extend("const" = "note"))]
     kind: Option<String>,
+    #[schemars(with = "Option<Author>")]
     author: Option<String>,
     at: Option<DateTime<Utc>>,
     cycle: Option<u32>,
+    #[schemars(example = &"She wants it before Friday.")]
     body: Option<String>,
+    /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
     recorded_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Message")]
 struct Message {
     id: Uuid,
+    #[schemars(with = "Option<Kind>")]
     kind: Option<String>,
+    #[schemars(with = "Option<Author>")]
     author: Option<String>,
     contact_id: Option<Uuid>,
     at: Option<DateTime<Utc>>,
     cycle: Option<u32>,
+    /// By its `type`; null where it was erased.
+    #[schemars(with = "Option<Content>")]
     content: Option<Value>,
+    /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
+    /// What the customer's app told of where the message hangs on.
+    #[schemars(with = "Option<Context>")]
     context: Option<Value>,
+    /// The advertisement or post that led here.
+    #[schemars(with = "Option<Referral>")]
     referral: Option<Value>,
     reply_to: Option<Uuid>,
     edited: Option<Edited>,
@@ -121,36 +141,52 @@ struct Message {
     conflict: bool,
     conflicts: Vec<Conflict>,
     imported: bool,
+    /// Of a message of ours: how far it came.
     delivery: Option<Delivery>,
     recorded_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Conflict {
+    #[schemars(with = "Kind")]
     kind: String,
+    #[schemars(with = "Author")]
     author: String,
     at: DateTime<Utc>,
+    #[schemars(with = "Option<Content>")]
     content: Option<Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Edited {
     at: DateTime<Utc>,
+    #[schemars(with = "Option<Content>")]
     content: Option<Value>,
 }
 
-/// `by` is a contact's id, or `business`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ShownReaction")]
 struct Reaction {
+    /// A contact's id, or `business`.
+    #[schemars(example = &"business")]
     by: String,
     at: DateTime<Utc>,
+    #[schemars(example = &"👍")]
     emoji: Option<String>,
 }
 
-#[derive(Serialize)]
+/// How far a message of ours can be; `unknown` is what may have been sent or not.
+const DELIVERIES: [&str; 8] =
+    ["queued", "sent", "delivered", "read", "played", "failed", "unknown", "discarded"];
+
+#[derive(Serialize, JsonSchema)]
 struct Delivery {
+    #[schemars(extend("enum" = DELIVERIES))]
     status: String,
+    /// When it came that far, by status.
+    #[schemars(example = serde_json::json!({"delivered": "2026-01-31T09:00:02Z"}))]
     receipts: BTreeMap<String, DateTime<Utc>>,
+    /// The provider's reasons, where it failed.
     errors: Vec<DeliveryError>,
 }
 

@@ -2,38 +2,51 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::ContentType;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::Data;
 use projections::{MODELS, generation, verify};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::State;
 use crate::auth::Member;
+use crate::envelope::{Plain, plain};
+use crate::openapi::{Api, Text};
 use crate::problem::Problem;
-use crate::{State, envelope};
 
 /// Whoever asks whether we are ready wants to know soon.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(web::resource("/health").route(web::get().to(health)))
-        .service(web::resource("/ready").route(web::get().to(ready)))
-        .service(web::resource("/metrics").route(web::get().to(metrics)))
-        .service(web::resource("/v1/projections").route(web::get().to(standing)));
+pub(super) fn routes(api: &mut Api) {
+    api.get("/health", health).is("server.health", "Says that the server is alive");
+    api.get("/ready", ready)
+        .is("server.ready", "Says whether the server can answer everything")
+        .refuses(503, &["not_ready"]);
+    api.get("/metrics", metrics)
+        .is("server.metrics", "Counts, in Prometheus' text format")
+        .refuses(404, &["not_found"]);
+    api.get("/v1/projections", standing)
+        .is("server.projections", "Says where each read model stands")
+        .refuses(503, &["unavailable"]);
 }
 
-async fn health() -> HttpResponse {
-    envelope::plain(json!({ "status": "ok" }))
+#[derive(Debug, Serialize, JsonSchema)]
+struct Health {
+    #[schemars(extend("enum" = ["ok", "ready"]))]
+    status: &'static str,
 }
 
-async fn ready(state: Data<State>) -> Result<HttpResponse, Problem> {
+async fn health() -> Result<Plain<Health>, Problem> {
+    Ok(plain(Health { status: "ok" }))
+}
+
+async fn ready(state: Data<State>) -> Result<Plain<Health>, Problem> {
     let missing = match timeout(PATIENCE, missing(&state)).await {
         Ok(Ok(missing)) => missing,
         Ok(Err(_)) | Err(_) => vec!["database"],
     };
     if missing.is_empty() {
-        return Ok(envelope::plain(json!({ "status": "ready" })));
+        return Ok(plain(Health { status: "ready" }));
     }
     let detail = format!("not there yet: {}", missing.join(", "));
     Err(Problem::unavailable("not_ready", detail).with("missing", missing))
@@ -49,15 +62,15 @@ async fn missing(state: &State) -> sqlx::Result<Vec<&'static str>> {
     Ok(missing)
 }
 
-async fn metrics(state: Data<State>) -> Result<HttpResponse, Problem> {
+async fn metrics(state: Data<State>) -> Result<Text, Problem> {
     let handle = state.metrics.as_ref().ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().content_type(ContentType::plaintext()).body(handle.render()))
+    Ok(Text(handle.render()))
 }
 
-async fn standing(_: Member, state: Data<State>) -> Result<HttpResponse, Problem> {
+async fn standing(_: Member, state: Data<State>) -> Result<Plain<Vec<verify::Standing>>, Problem> {
     let mut standing = vec![];
     for model in MODELS {
         standing.push(verify::standing(&state.database.app, *model).await?);
     }
-    Ok(envelope::plain(standing))
+    Ok(plain(standing))
 }

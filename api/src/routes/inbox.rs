@@ -2,35 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Query, ServiceConfig, get, resource};
+use actix_web::web::{Data, Query};
 use chrono::{DateTime, Utc};
-use domain::conversation::{Body, State as Status};
+use domain::conversation::{Author, Body, State as Status};
+use domain::message::Kind;
 use projections::contacts::{self, Contacts};
 use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
 use crate::envelope;
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::reading::{self, Values};
 
-pub(crate) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(resource("/v1/inbox").route(get().to(list)));
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/inbox", list)
+        .is("inbox.list", "Lists conversations, the last to have news first")
+        .refuses(422, &["parameter.invalid"]);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asked {
+    /// States with commas between, or `all`; otherwise all but `closed`.
+    #[schemars(example = &"open,human_handling")]
     status: Option<String>,
+    /// `me`, `unassigned`, or a user's id.
+    #[schemars(example = &"me")]
     assignee: Option<String>,
+    /// Only conversations with unread messages.
     #[serde(default)]
     unread: bool,
+    /// Beginnings of words of a name; the beginning or the end of a number.
     q: Option<String>,
+    /// Only conversations on this channel.
+    #[schemars(with = "Option<Uuid>")]
     channel: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
@@ -38,14 +50,19 @@ struct Asked {
 }
 
 /// A conversation as lists and its own page show it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Conversation")]
 pub(super) struct Item {
     conversation_id: Uuid,
     channel_id: Uuid,
     contact: Contact,
+    /// Of the provider's group, where it is not between two.
     group_id: Option<String>,
+    #[schemars(with = "Status")]
     status: &'static str,
+    /// The user who has it.
     assignee_id: Option<Uuid>,
+    /// Which round from opening to closing this is.
     cycle: u32,
     unread_count: u32,
     message_count: u32,
@@ -55,20 +72,29 @@ pub(super) struct Item {
     version: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConversationContact")]
 struct Contact {
     id: Uuid,
+    #[schemars(example = &"Ada Obi")]
     name: Option<String>,
+    #[schemars(example = &"254712345678")]
     phone: Option<String>,
+    /// By which the provider knows a person who hides the number.
+    #[schemars(example = &"KE.1234567890")]
     user_id: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LastMessage {
     at: DateTime<Utc>,
+    #[schemars(with = "Option<Kind>")]
     kind: Option<String>,
+    #[schemars(with = "Option<Author>")]
     author: Option<String>,
+    #[schemars(example = &"Is the red pot still there?")]
     preview: Option<String>,
+    /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
 }
@@ -77,7 +103,7 @@ async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let mut filter = Filter {

@@ -3,41 +3,83 @@
 mod draft;
 mod failed;
 
-use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{Data, Path};
 use commands::gateways::whatsapp::webhook::Party;
 use commands::{Error, Work, effects, intake};
 use domain::channel::{self, Channel};
 use domain::conversation::{self, Conversation};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Nothing, Request};
-use crate::command::{Command, Noun};
+use crate::command::{Accepted, Answered, Changed, Command, Noun};
 use crate::idempotent::once;
+use crate::openapi::Api;
 use crate::problem::Problem;
 use draft::New;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    cfg.service(
-        web::resource("/v1/conversations/{id}/messages")
-            .route(web::get().to(super::conversations_read::messages))
-            .route(web::post().to(send)),
-    )
-    .service(web::resource("/v1/messages").route(web::post().to(start)))
-    .service(web::resource("/v1/messages/failed").route(web::get().to(failed::list)))
-    .service(web::resource("/v1/messages/{id}/retry").route(web::post().to(retry)))
-    .service(web::resource("/v1/messages/{id}/discard").route(web::post().to(discard)));
+/// What is wrong with a message in itself.
+const UNFIT: &[&str] = &[
+    "message.incomplete",
+    "message.length",
+    "message.file",
+    "message.link",
+    "message.caption",
+    "message.location",
+    "message.contacts",
+    "message.interactive",
+    "message.reaction",
+];
+
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/conversations/{id}/messages", send)
+        .is("conversation.send", "Sends a message to the customer")
+        .says(
+            "It is recorded and leaves afterwards: follow it in the conversation's messages. \
+             Within 24 hours after the customer last wrote anything may be sent, later only \
+             templates.",
+        )
+        .refuses(409, &["conversation.merged"])
+        .refuses(409, &["channel.disconnected", "conversation.window_closed"])
+        .refuses(409, &["conversation.window_never_open"])
+        .refuses(422, UNFIT);
+    api.post("/v1/messages", start)
+        .is("message.start", "Sends a message to a number or a contact")
+        .says("The conversation is opened where there is none.")
+        .refuses(409, &["channel.disconnected", "conversation.window_closed"])
+        .refuses(409, &["conversation.window_never_open"])
+        .refuses(422, &["channel.not_found", "contact.invalid_phone"])
+        .refuses(422, &["contact.not_found", "contact.unreachable"])
+        .refuses(422, UNFIT);
+    api.get("/v1/messages/failed", failed::list)
+        .is("message.failed", "Lists messages that wait for somebody's decision")
+        .says("What failed can be sent again; what has no known fate can only be given up.");
+    api.post("/v1/messages/{id}/retry", retry)
+        .is("message.retry", "Sends a message again that failed")
+        .refuses(404, &["message.not_found"])
+        .refuses(409, &["message.uncertain", "conversation.merged"]);
+    api.post("/v1/messages/{id}/discard", discard)
+        .is("message.discard", "Gives a message up")
+        .refuses(404, &["message.not_found"])
+        .refuses(409, &["conversation.merged"]);
 }
 
-type Answered = Result<HttpResponse, Problem>;
+#[derive(Serialize, JsonSchema)]
+struct WithMessage {
+    message_id: Uuid,
+}
 
-async fn send(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn send(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<New>,
+) -> Answered<Accepted, Conversation, WithMessage> {
     once(&state, &writer, &request, "conversation.send", async |meta| {
-        let new: New = request.parse()?;
+        let new = request.parse()?;
         let draft = new.check()?;
         let message = Uuid::now_v7();
         sending(*id, request.expected_version()?, message)
@@ -50,21 +92,28 @@ async fn send(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Reque
 }
 
 /// A message to a phone number or a contact: the conversation is opened where there is none.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "StartConversation")]
 struct Start {
     channel_id: Uuid,
     to: To,
     message: New,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"phone": "+254 712 345 678"}))]
 enum To {
+    /// With its country code, however it is written.
     Phone(String),
     ContactId(Uuid),
 }
 
-async fn start(writer: Writer, state: Data<State>, request: Request) -> Answered {
+async fn start(
+    writer: Writer,
+    state: Data<State>,
+    request: Request<Start>,
+) -> Answered<Accepted, Conversation, WithMessage> {
     once(&state, &writer, &request, "message.start", async |meta| {
         let Start { channel_id, to, message: new } = request.parse()?;
         let draft = new.check()?;
@@ -84,9 +133,7 @@ async fn start(writer: Writer, state: Data<State>, request: Request) -> Answered
                 let (_, conversation) = found.ok_or_else(Conversation::absent)?;
                 queue(work, conversation, message, &draft).await?;
                 let command = sending(conversation, None, message);
-                let answer = command.answer::<Conversation>(work).await?;
-                work.answer(answer.status, answer.to_bytes());
-                Ok(answer)
+                command.answer::<Conversation>(work).await
             })
             .await?;
         Ok((opened.value, opened.position))
@@ -117,11 +164,12 @@ async fn party(state: &State, tenant: Uuid, to: To) -> Result<Party, Problem> {
     }
 }
 
-fn sending(conversation: Uuid, expected: Option<i64>, message: Uuid) -> Command {
-    let mut command = Command::on(conversation, expected);
-    command.status = 202;
-    command.extra.insert("message_id".to_owned(), json!(message));
-    command
+fn sending(
+    conversation: Uuid,
+    expected: Option<i64>,
+    message: Uuid,
+) -> Command<Accepted, WithMessage> {
+    Command::on(conversation, expected).telling(WithMessage { message_id: message })
 }
 
 async fn queue(
@@ -139,12 +187,14 @@ async fn queue(
     work.execute::<Conversation>(conversation, send).await.map(|_| ())
 }
 
-async fn retry(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+type Decided = Answered<Changed, Conversation, WithMessage>;
+
+async fn retry(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Decided {
     let command = |message| conversation::Command::Retry { message };
     decide(&writer, &state, *id, &request, "message.retry", command).await
 }
 
-async fn discard(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn discard(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Decided {
     let command = |message| conversation::Command::Discard { message };
     decide(&writer, &state, *id, &request, "message.discard", command).await
 }
@@ -156,17 +206,17 @@ async fn decide(
     request: &Request,
     operation: &str,
     command: impl Fn(Uuid) -> conversation::Command,
-) -> Answered {
+) -> Decided {
     once(state, writer, request, operation, async |meta| {
         let Nothing {} = request.parse()?;
         let effect = effects::find(state.commands.store(), meta.tenant, message).await?;
         let effect = effect.ok_or_else(Problem::not_found)?;
-        let mut on = Command::on(effect.aggregate, request.expected_version()?);
-        on.extra.insert("message_id".to_owned(), json!(message));
-        on.run::<Conversation>(state, &meta, async |work: &mut Work<'_>| {
-            work.execute::<Conversation>(effect.aggregate, command(message)).await.map(|_| ())
-        })
-        .await
+        Command::on(effect.aggregate, request.expected_version()?)
+            .telling(WithMessage { message_id: message })
+            .run::<Conversation>(state, &meta, async |work: &mut Work<'_>| {
+                work.execute::<Conversation>(effect.aggregate, command(message)).await.map(|_| ())
+            })
+            .await
     })
     .await
 }

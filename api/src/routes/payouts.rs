@@ -7,50 +7,71 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, Path, ServiceConfig};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::web::{Data, Path};
+use actix_web::{FromRequest, HttpRequest};
 use commands::channels::paying;
 use commands::gateways::pawapay::{Amount, InvalidAmount};
 use commands::{Error, Refusal, Work};
 use domain::Personal;
 use domain::aggregate::Role;
 use domain::contact::Contact;
-use domain::payout::{self, Payout};
+use domain::payout::{self, Payout, State as Status};
 use domain::ticket::Ticket;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Nothing, Request};
-use crate::command::{Command, Noun};
+use crate::command::{Answered, Changed, Command, Made, Noun};
 use crate::idempotent::once;
+use crate::openapi::{Api, Described, Operation, Schemas};
 use crate::problem::Problem;
-use crate::routes::payouts_read;
 use crate::routes::tickets::known;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    let on = |action: &str| web::resource(format!("/v1/payouts/{{id}}/{action}"));
-    let all = web::resource("/v1/payouts")
-        .route(web::get().to(payouts_read::list))
-        .route(web::post().to(ask));
-    cfg.service(all)
-        .service(web::resource("/v1/payouts/{id}").route(web::get().to(payouts_read::show)))
-        .service(on("approve").route(web::post().to(approve)))
-        .service(on("reject").route(web::post().to(reject)))
-        .service(on("cancel").route(web::post().to(cancel)))
-        .service(
-            web::resource("/webhooks/pawapay/{channel_id}")
-                .route(web::post().to(callbacks::receive)),
-        );
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/payouts", ask)
+        .is("payout.request", "Asks for a payout")
+        .requires("Idempotency-Key")
+        .refuses(400, &["idempotency.required"])
+        .refuses(409, &["channel.disconnected"])
+        .refuses(422, &["payout.invalid_amount", "payout.invalid_currency"])
+        .refuses(422, &["payout.invalid_provider", "payout.invalid_reason"])
+        .refuses(422, &["payout.unknown_ticket", "payout.unknown_contact"])
+        .refuses(422, &["payout.unknown_channel", "payout.channel_needed"])
+        .refuses(422, &["contact.invalid_phone"]);
+    api.post("/v1/payouts/{id}/approve", approve)
+        .is("payout.approve", "Approves a payout, which then is submitted")
+        .says("By another person than asked for it.")
+        .refuses(403, &["payout.same_person"])
+        .refuses(409, &["payout.not_requested"]);
+    api.post("/v1/payouts/{id}/reject", reject)
+        .is("payout.reject", "Rejects a payout")
+        .refuses(409, &["payout.not_requested"])
+        .refuses(422, &["payout.invalid_reason"]);
+    api.post("/v1/payouts/{id}/cancel", cancel)
+        .is("payout.cancel", "Cancels a payout that was not submitted yet")
+        .says("By who asked for it, or by somebody who decides on payouts.")
+        .refuses(409, &["payout.too_late"]);
+    api.post("/webhooks/pawapay/{channel_id}", callbacks::receive)
+        .is("webhook.pawapay", "Takes a callback of PawaPay")
+        .says(
+            "Signed or not, it settles nothing: it makes us ask PawaPay sooner. Where the channel \
+             has a public key, a signature that is wrong is refused.",
+        )
+        .refuses(400, &["webhook.malformed"])
+        .refuses(401, &["webhook.signature"])
+        .refuses(503, &["unavailable"]);
 }
 
 /// Who may decide on other people's payouts: owner, admin, supervisor.
 struct Approver(Writer);
 
+const DECIDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor];
+
 fn decides(role: Role) -> bool {
-    matches!(role, Role::Owner | Role::Admin | Role::Supervisor)
+    DECIDERS.contains(&role)
 }
 
 fn denied(writer: &Writer, to: &str) -> Problem {
@@ -76,37 +97,71 @@ impl FromRequest for Approver {
     }
 }
 
+impl Described for Approver {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Writer::describe(operation, schemas);
+        operation.permits("approver", DECIDERS);
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PayoutTold")]
+pub(crate) struct Told {
+    status: Status,
+    /// In the currency's smallest unit.
+    #[schemars(example = 150_000)]
+    amount: i64,
+    #[schemars(example = &"KES")]
+    currency: String,
+    #[schemars(example = &"MPESA_KEN")]
+    provider: String,
+    requested_by: Uuid,
+    approved_by: Option<Uuid>,
+    ticket_id: Option<Uuid>,
+    contact_id: Option<Uuid>,
+    channel_id: Option<Uuid>,
+}
+
 impl Noun for Payout {
+    type Told = Told;
+
     fn absent() -> Refusal {
         payout::Error::NotFound.into()
     }
 
-    fn told(&self) -> Map<String, Value> {
-        let Some(standing) = &self.standing else { return Map::new() };
-        Map::from_iter([
-            ("status".to_owned(), json!(standing.state)),
-            ("amount".to_owned(), json!(standing.amount)),
-            ("currency".to_owned(), json!(standing.currency)),
-            ("provider".to_owned(), json!(standing.provider)),
-            ("requested_by".to_owned(), json!(standing.requester)),
-            ("approved_by".to_owned(), json!(standing.approver)),
-            ("ticket_id".to_owned(), json!(standing.ticket)),
-            ("contact_id".to_owned(), json!(standing.contact)),
-            ("channel_id".to_owned(), json!(standing.channel)),
-        ])
+    fn told(&self) -> Result<Told, Refusal> {
+        let standing = self.standing.clone().ok_or_else(Payout::absent)?;
+        Ok(Told {
+            status: standing.state,
+            amount: standing.amount,
+            currency: standing.currency,
+            provider: standing.provider,
+            requested_by: standing.requester,
+            approved_by: standing.approver,
+            ticket_id: standing.ticket,
+            contact_id: standing.contact,
+            channel_id: standing.channel,
+        })
     }
 }
 
-type Answered = Result<HttpResponse, Problem>;
+type Settled = Answered<Changed, Payout>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RequestPayout")]
 struct Ask {
     /// In the currency's smallest unit.
+    #[schemars(example = 150_000, range(min = 1))]
     amount: i64,
+    /// ISO 4217.
+    #[schemars(example = &"KES")]
     currency: String,
     recipient: Recipient,
+    /// PawaPay's word for who pays out.
+    #[schemars(example = &"MPESA_KEN")]
     provider: String,
+    #[schemars(example = &"Refund for the broken pot")]
     reason: String,
     ticket_id: Option<Uuid>,
     contact_id: Option<Uuid>,
@@ -114,21 +169,24 @@ struct Ask {
     channel_id: Option<Uuid>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RequestPayoutRecipient")]
 struct Recipient {
+    /// With its country code, however it is written.
+    #[schemars(example = &"+254 712 345 678")]
     phone: String,
 }
 
 /// Money is asked for under a key, so that a repeat can't ask for it twice.
-async fn ask(writer: Writer, state: Data<State>, request: Request) -> Answered {
+async fn ask(writer: Writer, state: Data<State>, request: Request<Ask>) -> Answered<Made, Payout> {
     if request.key()?.is_none() {
         let detail =
             "send an Idempotency-Key: a repeat under the same key asks for no second payout";
         return Err(Problem::bad_request("idempotency.required", detail));
     }
     once(&state, &writer, &request, "payout.request", async |meta| {
-        let told: Ask = request.parse()?;
+        let told = request.parse()?;
         let digits = crate::phone::digits(&told.recipient.phone)
             .map_err(|problem| problem.about("recipient.phone"))?;
         Amount::new(told.amount, &told.currency).map_err(|error| match error {
@@ -179,7 +237,7 @@ async fn approve(
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
-) -> Answered {
+) -> Settled {
     once(&state, &writer, &request, "payout.approve", async |meta| {
         let Nothing {} = request.parse()?;
         let by = writer.0.principal.user;
@@ -192,9 +250,11 @@ async fn approve(
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RejectPayout")]
 struct Reject {
+    #[schemars(example = &"The pot was not broken.")]
     reason: String,
 }
 
@@ -202,8 +262,8 @@ async fn reject(
     Approver(writer): Approver,
     state: Data<State>,
     id: Path<Uuid>,
-    request: Request,
-) -> Answered {
+    request: Request<Reject>,
+) -> Settled {
     once(&state, &writer, &request, "payout.reject", async |meta| {
         let Reject { reason } = request.parse()?;
         let by = writer.0.principal.user;
@@ -221,7 +281,7 @@ async fn reject(
 }
 
 /// By who asked for it, or by somebody who decides on payouts.
-async fn cancel(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn cancel(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     let by = writer.0.principal.user;
     if !decides(writer.0.principal.role) {
         let loaded = state.commands.load::<Payout>(writer.0.tenant(), *id).await;

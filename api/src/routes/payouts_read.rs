@@ -1,59 +1,86 @@
-//! Reading payouts; `payouts` registers these on its resources.
+//! Reading payouts.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use domain::payout::State as Status;
 use projections::payouts::{self, Cursor, Filter, Payouts, Row};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, One};
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading::{self, Values};
 
-#[derive(Deserialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/payouts", list)
+        .is("payout.list", "Lists payouts, the last to have news first")
+        .refuses(422, &["parameter.invalid"]);
+    api.get("/v1/payouts/{id}", show).is("payout.show", "Shows a payout");
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListAsked {
+struct ListAsked {
+    /// States with commas between, or `all`.
+    #[schemars(example = &"requested,approved")]
     status: Option<String>,
+    /// Only payouts for this ticket.
+    #[schemars(with = "Option<Uuid>")]
     ticket: Option<String>,
+    /// Only payouts for this contact.
+    #[schemars(with = "Option<Uuid>")]
     contact: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ShowAsked {
+struct ShowAsked {
     min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Payout")]
 struct Item {
     id: Uuid,
     status: Status,
+    /// In the currency's smallest unit.
+    #[schemars(example = 150_000)]
     amount: i64,
+    #[schemars(example = &"KES")]
     currency: String,
+    #[schemars(example = &"MPESA_KEN")]
     provider: String,
     recipient: Recipient,
+    #[schemars(example = &"Refund for the broken pot")]
     reason: Option<String>,
+    /// There, and true, where the recipient was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
     requested_by: Uuid,
     approved_by: Option<Uuid>,
+    /// Who rejected or cancelled it.
     stopped_by: Option<Uuid>,
+    #[schemars(example = &"The pot was not broken.")]
     rejection_reason: Option<String>,
     ticket_id: Option<Uuid>,
     contact_id: Option<Uuid>,
     channel_id: Option<Uuid>,
+    #[schemars(example = &"12356789")]
     provider_transaction_id: Option<String>,
     failure: Option<Failure>,
+    /// Why it is not submitted yet.
+    #[schemars(example = &"there is no token for PawaPay")]
     waiting_for: Option<String>,
+    /// Whether the provider told something else after it was settled.
     contradicted: bool,
     requested_at: DateTime<Utc>,
     approved_at: Option<DateTime<Utc>>,
@@ -63,22 +90,28 @@ struct Item {
     version: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PayoutRecipient")]
 struct Recipient {
+    #[schemars(example = &"254712345678")]
     phone: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PayoutFailure")]
 struct Failure {
+    /// The provider's word.
+    #[schemars(example = &"RECIPIENT_NOT_FOUND")]
     code: String,
+    #[schemars(example = &"The phone number does not belong to this provider.")]
     message: Option<String>,
 }
 
-pub(crate) async fn list(
+async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<ListAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let filter = Filter {
@@ -90,22 +123,21 @@ pub(crate) async fn list(
     let rows = payouts::page(&finder, filter, page.after, page.fetch()).await?;
     let cut = page.cut(rows, Row::cursor);
     let values = values(&state, &member, &cut.rows).await?;
-    let items: Vec<Item> = cut.rows.into_iter().map(|row| item(row, &values)).collect();
+    let items = cut.rows.into_iter().map(|row| item(row, &values)).collect();
     Ok(envelope::page(&live, items, cut.next))
 }
 
-pub(crate) async fn show(
+async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<ShowAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Payouts, min).await?;
     let row = payouts::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
     let values = values(&state, &member, std::slice::from_ref(&row)).await?;
-    let version = row.version;
-    Ok(reading::versioned(envelope::one(&live, item(row, &values)), version))
+    Ok(envelope::one(&live, row.version, item(row, &values)))
 }
 
 /// Which are meant: all unless told, by name with commas between, or `all`.

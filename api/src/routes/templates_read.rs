@@ -1,59 +1,95 @@
-//! Reading message templates; `templates` registers these two on its resources.
+//! Reading message templates.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use domain::template::{self, Category, Component, Draft, ParameterFormat};
 use projections::templates::{self, Cursor, Filter, Row, Templates};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, One};
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading;
 
-#[derive(Deserialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/templates", list)
+        .is("template.list", "Lists templates by name")
+        .refuses(422, &["parameter.invalid"]);
+    api.get("/v1/templates/{id}", show).is("template.show", "Shows a template");
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListAsked {
+struct ListAsked {
+    /// States with commas between, or `all`; otherwise all but `removed`.
+    #[schemars(example = &"approved,paused")]
     status: Option<String>,
+    /// Only templates of this channel's account.
+    #[schemars(with = "Option<Uuid>")]
     channel: Option<String>,
+    /// Only templates of this category.
+    #[schemars(with = "Option<Category>")]
     category: Option<String>,
+    /// Only templates in this language.
+    #[schemars(example = &"en_US")]
     language: Option<String>,
+    /// A part of the name.
+    #[schemars(example = &"order")]
     name: Option<String>,
+    /// Only templates that somebody marked as fit for work, or only others.
     work_approved: Option<bool>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ShowAsked {
+struct ShowAsked {
     min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Template")]
 struct Item {
     id: Uuid,
     channel_id: Uuid,
+    #[schemars(example = &"order_ready")]
     name: String,
+    #[schemars(example = &"en_US")]
     language: String,
+    #[schemars(with = "Category")]
     category: String,
+    #[schemars(with = "template::State")]
     status: String,
+    /// A word or a title of Meta's.
+    #[schemars(example = &"INVALID_FORMAT")]
     status_reason: Option<String>,
+    #[schemars(example = &"Two placeholders touch. Put words between them.")]
     status_detail: Option<String>,
     parameter_format: ParameterFormat,
+    #[schemars(example = super::templates::form::components())]
     components: Vec<Component>,
+    /// How long Meta tries to deliver; -1 is as long as it can.
     message_send_ttl_seconds: Option<i32>,
+    /// Whether Meta has not seen it as it is now.
     changed_since_submission: bool,
     work_approved: bool,
+    /// Why it is not utility.
+    #[schemars(example = &"It invites to a sale.")]
     override_reason: Option<String>,
+    #[schemars(example = &"594425479261596")]
     provider_template_id: Option<String>,
+    #[schemars(example = &"green")]
     quality: Option<String>,
+    /// The category that Meta announced, and from when.
+    #[schemars(example = &"marketing")]
     next_category: Option<String>,
     next_category_at: Option<DateTime<Utc>>,
     notice: Option<Notice>,
@@ -65,17 +101,20 @@ struct Item {
 }
 
 /// The last that Meta told besides all that.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TemplateNotice")]
 struct Notice {
+    #[schemars(example = &"LOCKED")]
     event: String,
+    #[schemars(example = &"It was edited too often.")]
     detail: Option<String>,
 }
 
-pub(crate) async fn list(
+async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<ListAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let language = reading::text("language", asked.language.clone())?;
@@ -90,21 +129,20 @@ pub(crate) async fn list(
     let (live, finder) = reading::finder(&state, &member, &Templates, min).await?;
     let rows = templates::page(&finder, filter, page.after, page.fetch()).await?;
     let cut = page.cut(rows, Row::cursor);
-    let items: Vec<Item> = cut.rows.into_iter().map(item).collect();
+    let items = cut.rows.into_iter().map(item).collect();
     Ok(envelope::page(&live, items, cut.next))
 }
 
-pub(crate) async fn show(
+async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<ShowAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Templates, min).await?;
     let row = templates::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
-    let version = row.version;
-    Ok(reading::versioned(envelope::one(&live, item(row)), version))
+    Ok(envelope::one(&live, row.version, item(row)))
 }
 
 /// Which states are meant: all but `removed` unless told, by name with commas between, or `all`.

@@ -1,110 +1,151 @@
 //! Commands on tickets, from opening to rating and merging.
 
-use actix_web::HttpResponse;
-use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::web::{Data, Path};
 use commands::{Error, Refusal, Work};
 use domain::Personal;
 use domain::aggregate::Role;
 use domain::conversation::Author;
-use domain::ticket::{self, Comment, Priority, Ticket};
+use domain::ticket::{self, Comment, Priority, State as Status, Ticket};
 use domain::user::User;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Request, present};
-use crate::command::{Command, Noun, plain};
+use crate::command::{Added, Answered, Changed, Command, Noun, plain};
 use crate::idempotent::once;
-use crate::problem::Problem;
-use crate::routes::{tickets_open, tickets_read};
+use crate::openapi::Api;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    let on = |action: &str| web::resource(format!("/v1/tickets/{{id}}/{action}"));
-    let all = web::resource("/v1/tickets")
-        .route(web::get().to(tickets_read::list))
-        .route(web::post().to(tickets_open::open));
-    let one = web::resource("/v1/tickets/{id}")
-        .route(web::get().to(tickets_read::show))
-        .route(web::patch().to(change));
-    let comments =
-        on("comments").route(web::get().to(tickets_read::comments)).route(web::post().to(comment));
-    cfg.service(all)
-        .service(one)
-        .service(comments)
-        .service(on("assign").route(web::post().to(assign)))
-        .service(on("unassign").route(web::post().to(unassign)))
-        .service(on("prioritise").route(web::post().to(prioritise)))
-        .service(on("pend").route(web::post().to(pend)))
-        .service(on("solve").route(web::post().to(solve)))
-        .service(on("close").route(web::post().to(close)))
-        .service(on("reopen").route(web::post().to(reopen)))
-        .service(on("rate").route(web::post().to(rate)))
-        .service(on("merge").route(web::post().to(merge)));
+pub(super) fn routes(api: &mut Api) {
+    api.patch("/v1/tickets/{id}", change)
+        .is("ticket.change", "Changes subject or priority")
+        .refuses(409, &["ticket.not_open", "ticket.merged"])
+        .refuses(422, &["ticket.invalid_subject"]);
+    api.post("/v1/tickets/{id}/comments", comment)
+        .is("ticket.comment", "Adds a comment, among colleagues or for the customer")
+        .says("A public comment goes out on the ticket's conversation.")
+        .refuses(409, &["ticket.not_open", "ticket.merged", "ticket.no_recipient"])
+        .refuses(422, &["ticket.invalid_comment"]);
+    api.post("/v1/tickets/{id}/assign", assign)
+        .is("ticket.assign", "Gives a ticket to somebody")
+        .refuses(409, &["ticket.not_open", "ticket.merged"])
+        .refuses(422, &["ticket.unknown_agent"]);
+    api.post("/v1/tickets/{id}/prioritise", prioritise)
+        .is("ticket.prioritise", "Says how urgent a ticket is")
+        .refuses(409, &["ticket.not_open", "ticket.merged"]);
+    api.post("/v1/tickets/{id}/unassign", unassign)
+        .is("ticket.unassign", "Takes a ticket from whoever has it")
+        .refuses(409, &["ticket.not_open", "ticket.merged"]);
+    api.post("/v1/tickets/{id}/pend", pend)
+        .is("ticket.pend", "Says that a ticket waits for somebody else")
+        .refuses(409, &["ticket.not_open", "ticket.merged"]);
+    api.post("/v1/tickets/{id}/solve", solve)
+        .is("ticket.solve", "Says that a ticket is solved")
+        .refuses(409, &["ticket.not_open", "ticket.merged"]);
+    api.post("/v1/tickets/{id}/close", close)
+        .is("ticket.close", "Closes a ticket")
+        .refuses(409, &["ticket.merged"]);
+    api.post("/v1/tickets/{id}/reopen", reopen)
+        .is("ticket.reopen", "Opens a solved or closed ticket again")
+        .refuses(409, &["ticket.merged"]);
+    api.post("/v1/tickets/{id}/rate", rate)
+        .is("ticket.rate", "Rates how a ticket was handled")
+        .says("Once it is solved or closed.")
+        .refuses(409, &["ticket.not_solved", "ticket.merged"])
+        .refuses(422, &["ticket.invalid_rating", "ticket.invalid_rating_comment"]);
+    api.post("/v1/tickets/{id}/merge", merge)
+        .is("ticket.merge", "Merges a ticket into another one")
+        .refuses(409, &["ticket.merged"])
+        .refuses(422, &["ticket.merged_into_itself", "ticket.unknown_target"]);
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TicketTold")]
+pub(crate) struct Told {
+    /// Counts from 1 without gaps in each organisation.
+    number: u64,
+    status: Status,
+    priority: Priority,
+    /// The user who has it.
+    assignee_id: Option<Uuid>,
+    contact_id: Option<Uuid>,
+    conversation_id: Option<Uuid>,
+    /// Which round from opening to closing this is.
+    cycle: u32,
+    reopened_count: u32,
+    #[schemars(range(min = 1, max = 5))]
+    rating: Option<u8>,
+    merged_into: Option<Uuid>,
 }
 
 impl Noun for Ticket {
+    type Told = Told;
+
     fn absent() -> Refusal {
         ticket::Error::NotFound.into()
     }
 
-    fn told(&self) -> Map<String, Value> {
-        let Some(standing) = &self.standing else { return Map::new() };
-        Map::from_iter([
-            ("number".to_owned(), json!(standing.number)),
-            ("status".to_owned(), json!(standing.state)),
-            ("priority".to_owned(), json!(standing.priority)),
-            ("assignee_id".to_owned(), json!(standing.assignee)),
-            ("contact_id".to_owned(), json!(standing.contact)),
-            ("conversation_id".to_owned(), json!(standing.conversation)),
-            ("cycle".to_owned(), json!(standing.cycle)),
-            ("reopened_count".to_owned(), json!(standing.cycle.saturating_sub(1))),
-            ("rating".to_owned(), json!(self.rating.map(|(rating, _)| rating))),
-            ("merged_into".to_owned(), json!(self.merged_into)),
-        ])
+    fn told(&self) -> Result<Told, Refusal> {
+        let standing = self.standing.as_ref().ok_or_else(Ticket::absent)?;
+        Ok(Told {
+            number: standing.number,
+            status: standing.state,
+            priority: standing.priority,
+            assignee_id: standing.assignee,
+            contact_id: standing.contact,
+            conversation_id: standing.conversation,
+            cycle: standing.cycle,
+            reopened_count: standing.cycle.saturating_sub(1),
+            rating: self.rating.map(|(rating, _)| rating),
+            merged_into: self.merged_into,
+        })
     }
 }
 
-type Answered = Result<HttpResponse, Problem>;
+type Settled = Answered<Changed, Ticket>;
 
-async fn unassign(
-    writer: Writer,
-    state: Data<State>,
-    id: Path<Uuid>,
-    request: Request,
-) -> Answered {
+async fn unassign(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     plain::<Ticket>(&writer, &state, *id, &request, "unassign", || ticket::Command::Unassign).await
 }
 
-async fn pend(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn pend(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     plain::<Ticket>(&writer, &state, *id, &request, "pend", || ticket::Command::Pend).await
 }
 
-async fn solve(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn solve(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     plain::<Ticket>(&writer, &state, *id, &request, "solve", || ticket::Command::Solve).await
 }
 
-async fn close(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn close(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     plain::<Ticket>(&writer, &state, *id, &request, "close", || ticket::Command::Close).await
 }
 
-async fn reopen(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn reopen(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
     plain::<Ticket>(&writer, &state, *id, &request, "reopen", || ticket::Command::Reopen).await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ChangeTicket")]
 struct Change {
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "String", example = &"Broken pot")]
     subject: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Priority")]
     priority: Option<Priority>,
 }
 
-async fn change(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn change(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<Change>,
+) -> Settled {
     once(&state, &writer, &request, "ticket.change", async |meta| {
-        let told: Change = request.parse()?;
+        let told = request.parse()?;
         Command::on(*id, request.expected_version()?)
             .run::<Ticket>(&state, &meta, async |work: &mut Work<'_>| {
                 if let Some(subject) = &told.subject {
@@ -122,8 +163,9 @@ async fn change(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Req
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PrioritiseTicket")]
 struct Prioritise {
     priority: Priority,
 }
@@ -132,8 +174,8 @@ async fn prioritise(
     writer: Writer,
     state: Data<State>,
     id: Path<Uuid>,
-    request: Request,
-) -> Answered {
+    request: Request<Prioritise>,
+) -> Settled {
     once(&state, &writer, &request, "ticket.prioritise", async |meta| {
         let Prioritise { priority } = request.parse()?;
         Command::on(*id, request.expected_version()?)
@@ -146,13 +188,20 @@ async fn prioritise(
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AssignTicket")]
 struct Assign {
+    /// A user of the organisation who is no auditor.
     agent_id: Uuid,
 }
 
-async fn assign(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn assign(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<Assign>,
+) -> Settled {
     once(&state, &writer, &request, "ticket.assign", async |meta| {
         let Assign { agent_id: agent } = request.parse()?;
         Command::on(*id, request.expected_version()?)
@@ -176,23 +225,33 @@ async fn works_here(work: &mut Work<'_>, user: Uuid) -> Result<bool, Error> {
     Ok(role.is_some_and(|role| role != Role::Auditor))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CommentTicket")]
 struct Said {
+    #[schemars(example = &"A new one is on its way.")]
     body: String,
     /// For the customer to read; otherwise it stays among colleagues.
     #[serde(default)]
     public: bool,
 }
 
-async fn comment(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+#[derive(Serialize, JsonSchema)]
+struct WithComment {
+    comment_id: Uuid,
+}
+
+async fn comment(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<Said>,
+) -> Answered<Added, Ticket, WithComment> {
     once(&state, &writer, &request, "ticket.comment", async |meta| {
         let Said { body, public } = request.parse()?;
         let comment = Uuid::now_v7();
-        let mut command = Command::on(*id, request.expected_version()?);
-        command.status = 201;
-        command.extra.insert("comment_id".to_owned(), json!(comment));
-        command
+        Command::on(*id, request.expected_version()?)
+            .telling(WithComment { comment_id: comment })
             .run::<Ticket>(&state, &meta, async |work: &mut Work<'_>| {
                 let body = Personal::content(subject_of(work, *id).await?, body.clone());
                 let comment = Comment { comment, public, author: Author::Human, body };
@@ -204,14 +263,22 @@ async fn comment(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Re
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RateTicket")]
 struct Rate {
+    #[schemars(range(min = 1, max = 5))]
     rating: u8,
+    #[schemars(example = &"Quick and kind")]
     comment: Option<String>,
 }
 
-async fn rate(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn rate(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<Rate>,
+) -> Settled {
     once(&state, &writer, &request, "ticket.rate", async |meta| {
         let Rate { rating, comment } = request.parse()?;
         let said = comment.filter(|comment| !comment.trim().is_empty());
@@ -227,13 +294,20 @@ async fn rate(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Reque
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MergeTicket")]
 struct Merge {
+    /// The ticket that goes on.
     into: Uuid,
 }
 
-async fn merge(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Answered {
+async fn merge(
+    writer: Writer,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request<Merge>,
+) -> Settled {
     once(&state, &writer, &request, "ticket.merge", async |meta| {
         let Merge { into } = request.parse()?;
         Command::on(*id, request.expected_version()?)

@@ -1,6 +1,5 @@
-//! Opening a ticket: from a conversation, for a contact, or alone; `tickets` registers it.
+//! Opening a ticket: from a conversation, for a contact, or alone.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
 use commands::{Error, Work};
 use domain::Personal;
@@ -8,21 +7,31 @@ use domain::contact::Contact;
 use domain::conversation::Conversation;
 use domain::ticket::{self, Opening, Priority, Ticket};
 use domain::ticket_counter::{self, TicketCounter};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, json};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Writer;
 use crate::body::Request;
-use crate::command::Noun;
-use crate::idempotent::{Answer, once};
-use crate::problem::Problem;
+use crate::command::{Answered, Command, Made};
+use crate::idempotent::once;
+use crate::openapi::Api;
 use crate::routes::tickets::known;
 
-#[derive(Deserialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/tickets", open)
+        .is("ticket.open", "Opens a ticket")
+        .says("From a conversation, for a contact, or alone.")
+        .refuses(422, &["ticket.invalid_subject", "ticket.unknown_contact"])
+        .refuses(422, &["ticket.unknown_conversation", "ticket.contact_mismatch"]);
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "OpenTicket")]
 struct Open {
+    #[schemars(example = &"Broken pot")]
     subject: String,
     #[serde(default)]
     priority: Priority,
@@ -30,13 +39,13 @@ struct Open {
     conversation_id: Option<Uuid>,
 }
 
-pub(super) async fn open(
+async fn open(
     writer: Writer,
     state: Data<State>,
-    request: Request,
-) -> Result<HttpResponse, Problem> {
+    request: Request<Open>,
+) -> Answered<Made, Ticket> {
     once(&state, &writer, &request, "ticket.open", async |meta| {
-        let told: Open = request.parse()?;
+        let told = request.parse()?;
         let id = Uuid::now_v7();
         // Nobody else writes to a ticket that is new: those who open take turns at the counter.
         let _turn = state.commands.turn(meta.tenant).await;
@@ -44,9 +53,7 @@ pub(super) async fn open(
             .commands
             .transact(&meta, async |work: &mut Work| {
                 record(work, id, &told).await?;
-                let answer = answer(work, id).await?;
-                work.answer(answer.status, answer.to_bytes());
-                Ok(answer)
+                Command::create(id, format!("/v1/tickets/{id}")).answer::<Ticket>(work).await
             })
             .await?;
         Ok((outcome.value, outcome.position))
@@ -115,18 +122,4 @@ async fn standing_conversation(work: &mut Work<'_>, mut id: Uuid) -> Result<Uuid
         id = into;
     }
     Ok(id)
-}
-
-async fn answer(work: &mut Work<'_>, id: Uuid) -> Result<Answer, Error> {
-    let told = work.get::<Ticket>(id).await?.told();
-    let version = work.version::<Ticket>(id);
-    let mut data =
-        Map::from_iter([("id".to_owned(), json!(id)), ("version".to_owned(), json!(version))]);
-    data.extend(told);
-    Ok(Answer {
-        status: 201,
-        etag: format!("\"{version}\""),
-        location: Some(format!("/v1/tickets/{id}")),
-        body: json!({ "data": data }).to_string(),
-    })
 }

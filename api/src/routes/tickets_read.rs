@@ -1,73 +1,104 @@
-//! Reading tickets and what was said about them; `tickets` registers these on its resources.
+//! Reading tickets and what was said about them.
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use commands::{Error, Refusal};
 use domain::contact::Contact;
+use domain::conversation::Author;
 use domain::ticket::{Priority, State as Status};
 use projections::contacts::{self, Contacts};
 use projections::inbox::Assignee;
 use projections::ticket_comments::{self, TicketComments};
 use projections::tickets::{self, Cursor, Filter, Row, Tickets};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, One};
+use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::reading::{self, Values};
 
-#[derive(Deserialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/tickets", list)
+        .is("ticket.list", "Lists tickets, the last to have news first")
+        .refuses(422, &["parameter.invalid"]);
+    api.get("/v1/tickets/{id}", show).is("ticket.show", "Shows a ticket");
+    api.get("/v1/tickets/{id}/comments", comments)
+        .is("ticket.comments", "Lists a ticket's comments, the newest first");
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ListAsked {
+struct ListAsked {
+    /// States with commas between, or `all`.
+    #[schemars(example = &"open,pending")]
     status: Option<String>,
+    /// Priorities with commas between, or `all`.
+    #[schemars(example = &"high,urgent")]
     priority: Option<String>,
+    /// `me`, `unassigned`, or a user's id.
+    #[schemars(example = &"me")]
     assignee: Option<String>,
+    /// Only tickets of this contact, under whichever name it was known.
+    #[schemars(with = "Option<Uuid>")]
     contact: Option<String>,
+    /// Only tickets from this conversation.
+    #[schemars(with = "Option<Uuid>")]
     conversation: Option<String>,
+    /// Only the ticket with this number.
+    #[schemars(with = "Option<u64>")]
     number: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ShowAsked {
+struct ShowAsked {
     min_position: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CommentsAsked {
+struct CommentsAsked {
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ticket")]
 struct Item {
     id: Uuid,
+    /// Counts from 1 without gaps in each organisation.
     number: u64,
+    #[schemars(example = &"Broken pot")]
     subject: Option<String>,
+    /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
     status: Status,
     priority: Priority,
     assignee_id: Option<Uuid>,
     contact_id: Option<Uuid>,
+    #[schemars(example = &"Ada Obi")]
     contact_name: Option<String>,
     conversation_id: Option<Uuid>,
+    /// Which round from opening to closing this is.
     cycle: u32,
     reopened_count: u32,
     comment_count: u32,
+    #[schemars(range(min = 1, max = 5))]
     rating: Option<u8>,
+    #[schemars(example = &"Quick and kind")]
     rating_comment: Option<String>,
     merged_into: Option<Uuid>,
     opened_at: DateTime<Utc>,
@@ -78,25 +109,30 @@ struct Item {
     version: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TicketComment")]
 struct Comment {
     id: Uuid,
     public: bool,
+    #[schemars(with = "Author")]
     author: String,
+    #[schemars(example = &"user:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     actor: String,
     cycle: u32,
+    #[schemars(example = &"A new one is on its way.")]
     body: Option<String>,
+    /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
     at: DateTime<Utc>,
     recorded_at: DateTime<Utc>,
 }
 
-pub(crate) async fn list(
+async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<ListAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let contact = reading::id("contact", asked.contact.as_deref())?;
@@ -120,26 +156,27 @@ pub(crate) async fn list(
     Ok(envelope::page(&live, items, cut.next))
 }
 
-pub(crate) async fn show(
+async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<ShowAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
     let row = tickets::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
     let version = row.version;
     let (live, items) = items(&state, &member, live, vec![row], min).await?;
-    Ok(reading::versioned(envelope::one(&live, items.into_iter().next()), version))
+    let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
+    Ok(envelope::one(&live, version, item))
 }
 
-pub(crate) async fn comments(
+async fn comments(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
     asked: Query<CommentsAsked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<envelope::Page<Comment>, Problem> {
     let page = Page::<ticket_comments::Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (tickets_live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
@@ -149,7 +186,7 @@ pub(crate) async fn comments(
     let cut = page.cut(rows, ticket_comments::Row::cursor);
     let bodies = cut.rows.iter().filter_map(|row| row.body.as_ref());
     let values = Values::open(&state, &member, bodies).await?;
-    let comments: Vec<Comment> = cut.rows.into_iter().map(|row| comment(row, &values)).collect();
+    let comments = cut.rows.into_iter().map(|row| comment(row, &values)).collect();
     Ok(envelope::page(&live.with(tickets_live), comments, cut.next))
 }
 

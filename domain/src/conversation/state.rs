@@ -1,12 +1,14 @@
 //! Where a conversation stands, and how its events move it on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Event;
 
 /// Where a conversation stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ConversationStatus")]
 pub enum State {
     BotHandling,
     HumanHandling,

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
     Sent,
@@ -35,7 +36,7 @@ impl fmt::Display for Delivery {
 }
 
 /// The provider's reason; decide on `code`, the texts change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveryError {
     /// 0 where the provider named none.
     pub code: i64,
@@ -49,7 +50,7 @@ pub struct DeliveryError {
     pub href: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pricing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billable: Option<bool>,
@@ -62,7 +63,7 @@ pub struct Pricing {
 }
 
 /// The provider's billing window that a message belongs to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationOrigin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,

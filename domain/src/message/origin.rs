@@ -1,9 +1,11 @@
 //! How a message came about: forwarded, about a product, after a click on an ad.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a message hangs on, apart from the message it answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "MessageContext")]
 pub struct Context {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
@@ -14,7 +16,7 @@ pub struct Context {
 }
 
 /// A product of the catalogue that the customer asks about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog_id: Option<String>,
@@ -23,7 +25,7 @@ pub struct Product {
 }
 
 /// The ad or post that the customer clicked before writing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Referral {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_url: Option<String>,

@@ -1,10 +1,11 @@
 //! The pieces that contents are made of: media, replies, ordered items.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A file that came or goes with a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
     /// Under which the provider hands it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,8 +29,9 @@ pub struct Media {
 }
 
 /// How somebody answered an interactive message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "InteractiveReply")]
 pub enum Reply {
     ButtonReply {
         id: String,
@@ -70,7 +72,8 @@ pub enum Reply {
 }
 
 /// One position of an order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "OrderItem")]
 pub struct Item {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_retailer_id: Option<String>,
@@ -84,7 +87,8 @@ pub struct Item {
 }
 
 /// The customer's security code, which changes with the device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SecurityCode")]
 pub struct Identity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,

@@ -1,10 +1,12 @@
 //! What a template is made of, in the JSON of Meta's template components (types and formats in
 //! lower case; upper case is understood, too).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "TemplateComponent")]
 pub enum Component {
     #[serde(alias = "HEADER")]
     Header(Header),
@@ -20,7 +22,8 @@ pub enum Component {
     LimitedTimeOffer(LimitedTimeOffer),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateHeader")]
 pub struct Header {
     pub format: Format,
     /// Of a text header.
@@ -30,8 +33,9 @@ pub struct Header {
     pub example: Example,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TemplateHeaderFormat")]
 pub enum Format {
     #[serde(alias = "TEXT")]
     Text,
@@ -50,7 +54,8 @@ pub enum Format {
     Product,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateBody")]
 pub struct Body {
     /// Missing in authentication templates: their text is Meta's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +67,8 @@ pub struct Body {
     pub add_security_recommendation: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateFooter")]
 pub struct Footer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -71,30 +77,35 @@ pub struct Footer {
     pub code_expiration_minutes: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateButtons")]
 pub struct Buttons {
     #[serde(default)]
     pub buttons: Vec<Button>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateCarousel")]
 pub struct Carousel {
     #[serde(default)]
     pub cards: Vec<Card>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateCard")]
 pub struct Card {
     #[serde(default)]
     pub components: Vec<Component>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateLimitedTimeOffer")]
 pub struct LimitedTimeOffer {
     pub limited_time_offer: Offer,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateOffer")]
 pub struct Offer {
     #[serde(default)]
     pub text: String,
@@ -102,8 +113,9 @@ pub struct Offer {
     pub has_expiration: Option<bool>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(rename = "TemplateButton")]
 pub enum Button {
     #[serde(alias = "QUICK_REPLY")]
     QuickReply(Label),
@@ -129,13 +141,15 @@ pub enum Button {
     VoiceCall(Label),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateLabelButton")]
 pub struct Label {
     #[serde(default)]
     pub text: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateLinkButton")]
 pub struct Link {
     #[serde(default)]
     pub text: String,
@@ -146,7 +160,8 @@ pub struct Link {
     pub example: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateCallButton")]
 pub struct Call {
     #[serde(default)]
     pub text: String,
@@ -154,14 +169,16 @@ pub struct Call {
     pub phone_number: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateCodeButton")]
 pub struct Code {
     #[serde(default)]
     pub example: String,
 }
 
 /// How the receiver of a one-time password gets it from WhatsApp to where it is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateOtpButton")]
 pub struct Otp {
     pub otp_type: OtpType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +191,7 @@ pub struct Otp {
     pub supported_apps: Vec<App>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OtpType {
     #[serde(alias = "COPY_CODE")]
@@ -186,7 +203,8 @@ pub enum OtpType {
 }
 
 /// An Android app that may take the password.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateOtpApp")]
 pub struct App {
     #[serde(default)]
     pub package_name: String,
@@ -194,7 +212,8 @@ pub struct App {
     pub signature_hash: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateFlowButton")]
 pub struct Flow {
     #[serde(default)]
     pub text: String,
@@ -211,7 +230,8 @@ pub struct Flow {
 }
 
 /// Sample values, by which Meta's reviewers see what will stand in the placeholders.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateExample")]
 pub struct Example {
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     pub header_text: Vec<String>,
@@ -227,7 +247,8 @@ pub struct Example {
     pub body_text_named_params: Vec<Named>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TemplateNamedExample")]
 pub struct Named {
     #[serde(default)]
     pub param_name: String,

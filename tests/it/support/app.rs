@@ -11,6 +11,7 @@ use commands::{Commands, Meta, setup};
 use domain::Actor;
 use domain::aggregate::Role;
 use event_store::{Clock, Store, log};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use projections::{MODELS, verify};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::TestDatabase;
+use super::document::Exchange;
 
 pub(crate) struct App {
     pub(crate) db: TestDatabase,
@@ -104,20 +106,31 @@ impl App {
 
     /// WhatsApp is there.
     pub(crate) async fn start_facing(whatsapp: &str, clock: Clock) -> App {
-        Self::start_with(whatsapp, clock, Terms::default()).await
+        Self::start_with(whatsapp, clock, Terms::default(), None).await
     }
 
     /// Clients are served on these terms.
     pub(crate) async fn start_on(terms: Terms) -> App {
-        Self::start_with(NOBODY, Clock::Database, terms).await
+        Self::start_with(NOBODY, Clock::Database, terms, None).await
     }
 
-    async fn start_with(whatsapp: &str, clock: Clock, terms: Terms) -> App {
+    /// A server that counts; WhatsApp is there.
+    pub(crate) async fn measured(whatsapp: &str) -> App {
+        let counts = PrometheusBuilder::new().build_recorder().handle();
+        Self::start_with(whatsapp, Clock::Database, Terms::default(), Some(counts)).await
+    }
+
+    async fn start_with(
+        whatsapp: &str,
+        clock: Clock,
+        terms: Terms,
+        counts: Option<PrometheusHandle>,
+    ) -> App {
         let db = TestDatabase::new().await;
         let store = db.store_at(clock).await;
         projections::live::prepare(&db.database).await.unwrap();
         let commands = Commands::new(store.clone());
-        let (base_url, stop) = serve(&commands, &db, whatsapp, terms).await;
+        let (base_url, stop) = serve(&commands, &db, whatsapp, terms, counts).await;
         let (stop_feeding, told) = watch::channel(false);
         let feed = projections::live::run(db.database.clone(), store.clone(), told.clone());
         tokio::spawn(feed);
@@ -129,7 +142,7 @@ impl App {
 
     pub(crate) async fn twin(&self, terms: Terms) -> Twin {
         let commands = Commands::new(self.db.store().await);
-        let (base_url, _stop) = serve(&commands, &self.db, NOBODY, terms).await;
+        let (base_url, _stop) = serve(&commands, &self.db, NOBODY, terms, None).await;
         Twin { base_url, _stop }
     }
 
@@ -260,8 +273,10 @@ async fn serve(
     db: &TestDatabase,
     whatsapp: &str,
     terms: Terms,
+    counts: Option<PrometheusHandle>,
 ) -> (String, oneshot::Sender<()>) {
-    let state = State::new(commands.clone(), db.database.clone(), graphs(whatsapp), None).on(terms);
+    let state = State::new(commands.clone(), db.database.clone(), graphs(whatsapp), counts);
+    let state = state.on(terms);
     let application = Application::bind(state, "127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", application.address());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -288,8 +303,23 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::new()
 }
 
+/// Asks, and holds the answer against the API's document.
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+    let sent = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec);
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.unwrap() }
+    let text = response.text().await.unwrap();
+    let exchange = Exchange {
+        method: &method,
+        path: &path,
+        sent: sent.as_deref(),
+        status: status.as_u16(),
+        headers: &headers,
+        text: &text,
+    };
+    exchange.check();
+    Answer { status, headers, text }
 }

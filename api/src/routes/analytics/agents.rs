@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use projections::agent_activity::{self, Activity, AgentActivity};
 use projections::conversation_facts::{
@@ -11,20 +11,24 @@ use projections::conversation_facts::{
 };
 use projections::conversation_messages::{ConversationMessages, SENDER, WRITTEN};
 use projections::tickets::{ASSIGNEE, SOLVED, Tickets};
+use schemars::JsonSchema;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::number::{Counted, Number, Times, address_of};
 use super::span::{Asked, Span};
-use super::table;
+use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 
 /// One member in one step in which they did something.
-#[derive(Serialize)]
-struct Agent {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsAgent")]
+pub(super) struct Agent {
     start: DateTime<Utc>,
     end: DateTime<Utc>,
+    #[schemars(with = "Uuid")]
     agent_id: String,
     first_response: Times,
     /// Of the conversations that they had when they were resolved.
@@ -41,7 +45,7 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Vec<Agent>>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
     let (live, conversations) = span.finder(&state, &member, &ConversationFacts).await?;
     let (of_messages, messages) = span.finder(&state, &member, &ConversationMessages).await?;
@@ -79,7 +83,7 @@ pub(super) async fn show(
         }
     };
     let agents: Vec<Agent> = places.into_iter().map(agent).collect();
-    table::answer(&request, &live, &agents, span.meta())
+    table::answer(&request, &live, agents, span.meta())
 }
 
 fn done(all: &[Activity], span: &Span, step: usize, agent: &str) -> BTreeMap<String, Number> {

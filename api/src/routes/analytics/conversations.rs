@@ -1,24 +1,26 @@
 //! How conversations went: how many were opened and resolved, and how long people and bots took
 //! to respond and to resolve.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use projections::conversation_facts::{self as facts, ConversationFacts};
 use projections::finder::Finder;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::number::{Counted, Number, Times};
 use super::span::{Asked, Span};
 use super::steps::Step;
-use super::table;
+use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 
 /// One step of the span.
-#[derive(Serialize)]
-struct Point {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsConversations")]
+pub(super) struct Point {
     start: DateTime<Utc>,
     end: DateTime<Utc>,
     #[serde(flatten)]
@@ -26,7 +28,8 @@ struct Point {
 }
 
 /// What is told of conversations in a span of time.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsCourse")]
 pub(super) struct Course {
     opened: Number,
     /// Of the opened, those that had been closed before.
@@ -37,8 +40,9 @@ pub(super) struct Course {
 }
 
 /// People's and bots' times, apart.
-#[derive(Serialize)]
-struct Apart {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsApart")]
+pub(super) struct Apart {
     people: Times,
     bots: Times,
 }
@@ -48,13 +52,13 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Vec<Point>>, Problem> {
     let span = asked.into_inner().span(&state, Some(Step::Day))?;
     let (live, finder) = span.finder(&state, &member, &ConversationFacts).await?;
     let courses = courses(&finder, &span, &span.edges).await?;
     let point = |((start, end), course)| Point { start, end, course };
     let points: Vec<Point> = span.steps().zip(courses).map(point).collect();
-    table::answer(&request, &live, &points, span.meta())
+    table::answer(&request, &live, points, span.meta())
 }
 
 /// What is told of the steps between each two of the edges.

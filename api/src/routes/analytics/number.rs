@@ -5,36 +5,49 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, Utc};
 use projections::facts::{Count, Facts, Filter, Group, Measure, count};
 use projections::finder::Finder;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::problem::Problem;
 
+/// As documents show it.
+const ROWS: &str = "/v1/analytics/rows/conversations.opened\
+                    ?from=2026-01-31T00%3A00%3A00Z&to=2026-02-01T00%3A00%3A00Z";
+
 /// How many.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsNumber")]
 pub(super) struct Number {
     pub(super) value: u64,
     /// Where the list of them is.
+    #[schemars(example = ROWS)]
     pub(super) rows: String,
 }
 
 /// How many, and how long it took, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsTimes")]
 pub(super) struct Times {
     pub(super) count: u64,
     pub(super) average_ms: Option<i64>,
     pub(super) median_ms: Option<i64>,
     pub(super) p90_ms: Option<i64>,
+    /// Where the list of them is.
+    #[schemars(example = ROWS)]
     pub(super) rows: String,
 }
 
 /// How many, how much in the currency's smallest unit, and how long it took.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsSum")]
 pub(super) struct Sum {
     pub(super) count: u64,
     pub(super) amount: i64,
     pub(super) average_ms: Option<i64>,
     pub(super) median_ms: Option<i64>,
     pub(super) p90_ms: Option<i64>,
+    /// Where the list of them is.
+    #[schemars(example = ROWS)]
     pub(super) rows: String,
 }
 

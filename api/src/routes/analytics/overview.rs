@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use commands::gateways::whatsapp::graph::Reason;
 use projections::conversation_facts::{self, ConversationFacts};
@@ -15,20 +15,22 @@ use projections::message_volume::{self, MessageVolume};
 use projections::payout_facts::PayoutFacts;
 use projections::templates::{self, Templates};
 use projections::tickets::{self, Tickets};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::conversations::{Course, courses};
 use super::number::{Counted, Number, Times, address_of};
 use super::payouts::{Payouts, payouts};
 use super::span::{Asked, Span};
-use super::table;
+use super::table::{self, Table};
 use super::volume::points;
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 
-#[derive(Serialize)]
-struct Overview {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsOverview")]
+pub(super) struct Overview {
     conversations: Conversations,
     messages: Messages,
     delivery: Delivery,
@@ -40,8 +42,9 @@ struct Overview {
     steps: Vec<Brief>,
 }
 
-#[derive(Serialize)]
-struct Conversations {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsOverviewConversations")]
+pub(super) struct Conversations {
     #[serde(flatten)]
     course: Course,
     /// Opened before the span's end, and not over now.
@@ -53,17 +56,20 @@ struct Conversations {
 }
 
 /// Everything that was said, reactions and edits too, by whichever way.
-#[derive(Serialize)]
-struct Messages {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsOverviewMessages")]
+pub(super) struct Messages {
     inbound: Number,
     outbound: Number,
 }
 
 /// The way of the messages that were written here in the span: each step counts those that got at
 /// least that far.
-#[derive(Serialize)]
-struct Delivery {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsDelivery")]
+pub(super) struct Delivery {
     written: Number,
+    /// By who wrote them.
     by_author: BTreeMap<String, Number>,
     waiting: Number,
     sent: Number,
@@ -76,35 +82,41 @@ struct Delivery {
 }
 
 /// Messages that failed for one reason.
-#[derive(Serialize)]
-struct Failure {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsFailedMessages")]
+pub(super) struct Failure {
     /// The provider's code; 0 where it named none.
     code: Option<i64>,
+    #[schemars(example = &"Message undeliverable")]
     title: Option<String>,
     /// What the code means, in one word.
+    #[schemars(with = "Option<String>", example = &"undeliverable")]
     reason: Option<Reason>,
     #[serde(flatten)]
     count: Number,
 }
 
 /// What Meta's reviewers were asked, and what they said.
-#[derive(Serialize)]
-struct Reviews {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsReviews")]
+pub(super) struct Reviews {
     submitted: Number,
     approved: Times,
     rejected: Times,
 }
 
 /// Tickets, and how long they took from their opening.
-#[derive(Serialize)]
-struct Desk {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsDesk")]
+pub(super) struct Desk {
     opened: Number,
     solved: Times,
     closed: Times,
 }
 
-#[derive(Serialize)]
-struct Brief {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsBrief")]
+pub(super) struct Brief {
     start: DateTime<Utc>,
     end: DateTime<Utc>,
     inbound: u64,
@@ -118,7 +130,7 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Overview>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
     let (mut live, facts) = span.finder(&state, &member, &ConversationFacts).await?;
     let (fresh, messages) = span.finder(&state, &member, &ConversationMessages).await?;
@@ -143,7 +155,7 @@ pub(super) async fn show(
             None => vec![],
         },
     };
-    table::answer(&request, &live, &overview, span.meta())
+    table::answer(&request, &live, overview, span.meta())
 }
 
 /// The only step of a whole span.

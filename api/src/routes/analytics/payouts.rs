@@ -3,25 +3,28 @@
 
 use std::collections::BTreeSet;
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use projections::finder::Finder;
 use projections::payout_facts::{self as facts, PayoutFacts};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::number::{Counted, Sum};
 use super::span::{Asked, Span};
-use super::table;
+use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 
 /// One currency in one step in which something happened.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsPayouts")]
 pub(super) struct Payouts {
     start: DateTime<Utc>,
     end: DateTime<Utc>,
+    #[schemars(example = &"KES")]
     currency: String,
     requested: Sum,
     /// Times are from the request.
@@ -39,9 +42,11 @@ pub(super) struct Payouts {
 }
 
 /// Payouts that failed for one reason.
-#[derive(Serialize)]
-struct Failure {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsFailedPayouts")]
+pub(super) struct Failure {
     /// The provider's.
+    #[schemars(example = &"RECIPIENT_NOT_FOUND")]
     code: Option<String>,
     #[serde(flatten)]
     sum: Sum,
@@ -52,11 +57,11 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Vec<Payouts>>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
     let (live, finder) = span.finder(&state, &member, &PayoutFacts).await?;
     let payouts = payouts(&finder, &span, &span.edges).await?;
-    table::answer(&request, &live, &payouts, span.meta())
+    table::answer(&request, &live, payouts, span.meta())
 }
 
 /// What is told of the steps between each two of the edges.

@@ -1,6 +1,5 @@
 //! The rows behind a number: as many as the number says, for they are found by the same measure.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, Utc};
 use projections::conversation_facts::ConversationFacts;
@@ -10,35 +9,55 @@ use projections::payout_facts::PayoutFacts;
 use projections::template_usage::TemplateUsage;
 use projections::templates::Templates;
 use projections::tickets::Tickets;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::rows_of_buckets;
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{Read, read_with};
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading::{self, unreadable};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// Otherwise a day before `to`.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     pub(super) from: Option<String>,
+    /// Otherwise now.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     pub(super) to: Option<String>,
+    /// Only what belongs to this channel.
+    #[schemars(with = "Option<Uuid>")]
     pub(super) channel: Option<String>,
+    /// Only what this user did or has.
+    #[schemars(with = "Option<Uuid>")]
     pub(super) agent: Option<String>,
-    /// By what the rows are told apart, and what it is for those that are wanted.
+    /// By what the rows are told apart.
+    #[schemars(example = &"failure")]
     by: Option<String>,
+    /// What `by` is for the rows that are wanted.
+    #[schemars(example = &"[131026,null]")]
     key: Option<String>,
     pub(super) limit: Option<i64>,
     pub(super) cursor: Option<String>,
     pub(super) min_position: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A row of the measure's read model, or an event.
+pub(super) type Row = Map<String, Value>;
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsRowsPage")]
 pub(super) struct Meta {
-    pub(super) count: u64,
+    /// The number; not told where it is kept in buckets of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
     pub(super) next_cursor: Option<String>,
     pub(super) has_more: bool,
 }
@@ -48,7 +67,7 @@ pub(super) async fn list(
     member: Member,
     measure: Path<String>,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Read<Vec<Row>, Meta>, Problem> {
     let (name, asked) = (measure.into_inner(), asked.into_inner());
     match name.split_once('.').unwrap_or_default() {
         ("conversations", _) => of(&state, &member, &ConversationFacts, &name, asked).await,
@@ -74,7 +93,7 @@ async fn of<M: Facts>(
     model: &'static M,
     name: &str,
     asked: Asked,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Read<Vec<Row>, Meta>, Problem> {
     let measure = M::MEASURES.iter().find(|measure| measure.name == name);
     let measure = *measure.ok_or_else(|| unknown(name))?;
     let page = Page::<Cursor<M>>::asked(asked.limit, asked.cursor.as_deref())?;
@@ -90,13 +109,13 @@ async fn of<M: Facts>(
     let rows = facts::rows(&finder, measure, (from, to), &filter, page.after.clone(), page.fetch())
         .await?;
     let cut = page.cut(rows, |(cursor, _)| cursor.clone());
-    let rows: Vec<_> = cut.rows.into_iter().map(|(_, row)| row).collect();
+    let rows = cut.rows.into_iter().map(|(_, row)| row).collect();
     let meta = Meta {
-        count: counts.first().map_or(0, |count| count.count),
+        count: Some(counts.first().map_or(0, |count| count.count)),
         has_more: cut.next.is_some(),
         next_cursor: cut.next,
     };
-    Ok(envelope::with_meta(&live, rows, meta))
+    Ok(read_with(&live, rows, meta))
 }
 
 impl Asked {

@@ -1,33 +1,20 @@
 //! The events behind a number that is kept in buckets of time.
 
-use actix_web::HttpResponse;
-use chrono::{DateTime, Utc};
 use domain::Actor;
 use projections::agent_activity::{self, AgentActivity};
 use projections::behind::{self, Place};
 use projections::message_volume::{self, MessageVolume};
 use projections::{ReadModel, Recorded};
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::rows::{Asked, unknown};
+use super::rows::{Asked, Meta, Row, unknown};
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{Read, read_with};
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::reading::{self, unreadable};
-
-/// An event, as far as everybody in the organisation may know of it.
-#[derive(Serialize)]
-struct Item {
-    position: i64,
-    action: String,
-    actor: String,
-    aggregate_type: String,
-    aggregate_id: String,
-    recorded_at: DateTime<Utc>,
-}
 
 /// Messages that came (`inbound`) or went (`outbound`).
 pub(super) async fn volume(
@@ -35,7 +22,7 @@ pub(super) async fn volume(
     member: &Member,
     way: &str,
     asked: Asked,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Read<Vec<Row>, Meta>, Problem> {
     let inbound = match way {
         "inbound" => true,
         "outbound" => false,
@@ -56,7 +43,7 @@ pub(super) async fn activity(
     member: &Member,
     action: &str,
     asked: Asked,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Read<Vec<Row>, Meta>, Problem> {
     let Some((_, event_type)) = action.split_once('.') else {
         return Err(unknown(&format!("activity.{action}")));
     };
@@ -75,7 +62,7 @@ async fn list<M: ReadModel>(
     asked: Asked,
     (actor, event_types): (Option<String>, Option<Vec<String>>),
     wanted: impl Fn(&M::Key) -> bool,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Read<Vec<Row>, Meta>, Problem> {
     let page = Page::<i64>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(state, asked.min_position.as_deref())?;
     let (from, to) = asked.span(state)?;
@@ -86,17 +73,21 @@ async fn list<M: ReadModel>(
     let limit = usize::try_from(limit).unwrap_or_default();
     let events = behind::events::<M>(&state.database.app, &place, wanted, after, limit).await?;
     let cut = page.cut(events, |event| event.stored.position);
-    let items: Vec<Item> = cut.rows.iter().map(item).collect();
-    Ok(envelope::page(&live, items, cut.next))
+    let rows = cut.rows.iter().map(row).collect();
+    let meta = Meta { count: None, has_more: cut.next.is_some(), next_cursor: cut.next };
+    Ok(read_with(&live, rows, meta))
 }
 
-fn item(event: &Recorded) -> Item {
-    Item {
-        position: event.stored.position,
-        action: event.action(),
-        actor: event.stored.actor.clone(),
-        aggregate_type: event.stored.aggregate_type.clone(),
-        aggregate_id: event.stored.aggregate_id.clone(),
-        recorded_at: event.stored.recorded_at,
-    }
+/// An event, as far as everybody in the organisation may know of it.
+fn row(event: &Recorded) -> Row {
+    let stored = &event.stored;
+    let told: [(&str, Value); 6] = [
+        ("position", json!(stored.position)),
+        ("action", json!(event.action())),
+        ("actor", json!(stored.actor)),
+        ("aggregate_type", json!(stored.aggregate_type)),
+        ("aggregate_id", json!(stored.aggregate_id)),
+        ("recorded_at", json!(stored.recorded_at)),
+    ];
+    told.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

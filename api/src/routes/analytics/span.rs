@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use projections::ReadModel;
 use projections::facts::Filter;
 use projections::finder::Finder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,14 +18,26 @@ use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::reading::{self, unreadable};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// Otherwise a day before `to`.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     from: Option<String>,
+    /// Otherwise now.
+    #[schemars(with = "Option<DateTime<Utc>>")]
     to: Option<String>,
+    /// Whose calendar has the steps; otherwise UTC's.
+    #[schemars(example = &"Africa/Lagos")]
     timezone: Option<String>,
+    /// How long each step is.
+    #[schemars(with = "Option<Step>")]
     step: Option<String>,
+    /// Only what belongs to this channel.
+    #[schemars(with = "Option<Uuid>")]
     channel: Option<String>,
+    /// Only what this user did or has.
+    #[schemars(with = "Option<Uuid>")]
     agent: Option<String>,
     min_position: Option<String>,
 }
@@ -42,11 +55,13 @@ pub(super) struct Span {
 }
 
 /// The span that an answer is about.
-#[derive(Serialize)]
-pub(super) struct Meta<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsSpan")]
+pub(super) struct Meta {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
-    timezone: &'a str,
+    #[schemars(example = &"Africa/Lagos")]
+    timezone: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<Step>,
 }
@@ -93,8 +108,8 @@ impl Span {
         Filter { channel: self.channel, agent: self.agent, group: None }
     }
 
-    pub(super) fn meta(&self) -> Meta<'_> {
-        Meta { from: self.from, to: self.to, timezone: &self.timezone, step: self.step }
+    pub(super) fn meta(&self) -> Meta {
+        Meta { from: self.from, to: self.to, timezone: self.timezone.clone(), step: self.step }
     }
 
     /// The organisation's rows of a read model that is as fresh as was asked.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 pub(super) const MOST: usize = 5_000;
 
 /// How long a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub(super) enum Step {
     #[serde(rename = "15m")]
     Quarter,

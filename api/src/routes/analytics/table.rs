@@ -3,26 +3,53 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::body::BoxBody;
 use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION, VARY};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::envelope;
+use super::span::Meta;
+use crate::envelope::{Read, read_with};
+use crate::openapi::{Described, Operation, Schemas};
 use crate::position::{Live, Position};
 use crate::problem::Problem;
 
 const CSV: &str = "text/csv";
 
 /// JSON, or a table if the client would rather have one.
-pub(super) fn answer(
+pub(super) enum Table<T> {
+    Json(Read<T, Meta>),
+    Csv(HttpResponse),
+}
+
+impl<T: Serialize> Responder for Table<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Table::Json(read) => read.respond_to(request),
+            Table::Csv(response) => response,
+        }
+    }
+}
+
+impl<T: JsonSchema> Described for Table<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Read::<T, Meta>::describe(operation, schemas);
+        operation.answers(200, CSV, json!({ "type": "string" }));
+    }
+}
+
+pub(super) fn answer<T: Serialize>(
     request: &HttpRequest,
     live: &Live,
-    data: &impl Serialize,
-    meta: impl Serialize,
-) -> Result<HttpResponse, Problem> {
+    data: T,
+    meta: Meta,
+) -> Result<Table<T>, Problem> {
     if !wanted(request) {
-        return Ok(envelope::with_meta(live, data, meta));
+        return Ok(Table::Json(read_with(live, data, meta)));
     }
     let data = serde_json::to_value(data).unwrap_or_default();
     let lines: Vec<Line> = match &data {
@@ -31,7 +58,7 @@ pub(super) fn answer(
     };
     let name = request.path().rsplit('/').next().unwrap_or("numbers");
     let told = format!("attachment; filename=\"{name}.csv\"");
-    Ok(HttpResponse::Ok()
+    let table = HttpResponse::Ok()
         .insert_header((Position::HEADER, live.position.to_string()))
         .insert_header((CONTENT_DISPOSITION, told))
         .insert_header((VARY, "accept"))
@@ -39,7 +66,8 @@ pub(super) fn answer(
         .body(written(&lines).map_err(|error| {
             tracing::error!(%error, "A table could not be written");
             Problem::unavailable("unavailable", "this can't be answered right now; try again")
-        })?))
+        })?);
+    Ok(Table::Csv(table))
 }
 
 /// Whether `text/csv` stands in `Accept` before `application/json`, without being refused by `q=0`.
@@ -116,7 +144,6 @@ fn written(lines: &[Line]) -> Result<Vec<u8>, csv::Error> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use actix_web::test::TestRequest;
-    use serde_json::json;
 
     use super::*;
 

@@ -1,26 +1,30 @@
 //! How often each template was used, and what became of the messages.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use projections::template_usage::{self as facts, TemplateUsage};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::number::{Counted, Number};
 use super::span::Asked;
-use super::table;
+use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 
 /// One template in one step in which it was used.
-#[derive(Serialize)]
-struct Template {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsTemplate")]
+pub(super) struct Template {
     start: DateTime<Utc>,
     end: DateTime<Utc>,
     channel_id: Uuid,
+    #[schemars(example = &"order_ready")]
     name: String,
+    #[schemars(example = &"en_US")]
     language: String,
     used: Number,
     sent: Number,
@@ -31,8 +35,9 @@ struct Template {
 }
 
 /// Messages that failed for one reason.
-#[derive(Serialize)]
-struct Failure {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsFailedTemplates")]
+pub(super) struct Failure {
     /// The provider's code, where it told one.
     code: Option<i64>,
     #[serde(flatten)]
@@ -44,7 +49,7 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Vec<Template>>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
     let (live, finder) = span.finder(&state, &member, &TemplateUsage).await?;
     let filter = span.filter();
@@ -93,7 +98,7 @@ pub(super) async fn show(
         })
     };
     let templates: Vec<Template> = used.places().into_iter().filter_map(template).collect();
-    table::answer(&request, &live, &templates, span.meta())
+    table::answer(&request, &live, templates, span.meta())
 }
 
 /// Channel, name and language of a template, and a code.

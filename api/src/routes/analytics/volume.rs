@@ -2,26 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use projections::message_volume::{self, Filter, MessageVolume, Volume};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::span::Asked;
 use super::steps::Step;
-use super::table;
+use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
 use crate::reading::unreadable;
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "AnalyticsVolume")]
 pub(super) struct Point {
     pub(super) start: DateTime<Utc>,
     pub(super) end: DateTime<Utc>,
     pub(super) inbound: u64,
     pub(super) outbound: u64,
+    #[schemars(example = serde_json::json!({"text": 17, "image": 2}))]
     by_kind: BTreeMap<String, u64>,
 }
 
@@ -30,7 +33,7 @@ pub(super) async fn show(
     member: Member,
     request: HttpRequest,
     asked: Query<Asked>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Table<Vec<Point>>, Problem> {
     let span = asked.into_inner().span(&state, Some(Step::Hour))?;
     if span.agent.is_some() {
         let instead = "is not known of volumes; /v1/analytics/agents counts what members wrote";
@@ -39,7 +42,7 @@ pub(super) async fn show(
     let (live, finder) = span.finder(&state, &member, &MessageVolume).await?;
     let filter = Filter { channel: span.channel, ..Filter::default() };
     let volumes = message_volume::series(&finder, &span.edges, filter).await?;
-    table::answer(&request, &live, &points(&span.edges, volumes), span.meta())
+    table::answer(&request, &live, points(&span.edges, volumes), span.meta())
 }
 
 /// One point for each step, whether something happened in it or not.

@@ -7,35 +7,45 @@ use domain::aggregate::Role;
 use domain::api_key::Scopes;
 use domain::organization::Organization;
 use domain::user::User;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Answered;
 use crate::State;
 use crate::auth::{Known, Member};
-use crate::envelope;
+use crate::envelope::{Plain, plain};
+use crate::openapi::Api;
 use crate::problem::Problem;
 use crate::reading::Values;
 
-#[derive(Serialize)]
+pub(super) fn routes(api: &mut Api) {
+    api.get("/v1/auth/me", show).is("auth.me", "Tells who calls, and what they may do");
+}
+
+#[derive(Serialize, JsonSchema)]
 struct Me {
     user: Shown,
     organization: Place,
-    /// By what they call: `session` or `key`.
+    /// By what they call.
+    #[schemars(extend("enum" = ["session", "key"]))]
     via: &'static str,
     via_id: Uuid,
     /// What they may do with it; less than their own role where the key says so.
     role: Role,
+    #[schemars(with = "Vec<String>", example = ["read", "contacts:write"])]
     scopes: Scopes,
     /// Nothing else is open before the second factor is set up.
     second_factor_required: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MyUser")]
 struct Shown {
     id: Uuid,
+    #[schemars(example = &"Ada Obi")]
     name: Option<String>,
+    #[schemars(example = &"ada@example.org")]
     email: Option<String>,
     email_verified: bool,
     role: Option<Role>,
@@ -43,14 +53,16 @@ struct Shown {
     recovery_codes_left: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MyOrganization")]
 struct Place {
     id: Uuid,
+    #[schemars(example = &"Baraka")]
     name: Option<String>,
     requires_second_factor: bool,
 }
 
-pub(super) async fn show(Known(member): Known, state: Data<State>) -> Answered {
+async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Problem> {
     let principal = &member.principal;
     let (tenant, id) = (principal.tenant, principal.user);
     let (user, _) = state.commands.load::<User>(tenant, id).await?;
@@ -69,7 +81,7 @@ pub(super) async fn show(Known(member): Known, state: Data<State>) -> Answered {
         second_factor: factor.is_some(),
         recovery_codes_left: factor.map_or(0, |factor| factor.recovery_codes.len()),
     };
-    Ok(envelope::plain(Me {
+    Ok(plain(Me {
         user: shown,
         organization: Place {
             id: tenant,

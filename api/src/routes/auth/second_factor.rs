@@ -1,6 +1,6 @@
 //! The second factor: setting it up, what to do when the phone is lost, and showing it once more.
 
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use commands::Outcome;
 use commands::access::limits::Door;
@@ -9,43 +9,73 @@ use commands::access::sign_in;
 use domain::organization::Organization;
 use domain::user::second_factor::Command;
 use domain::user::{self, User};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::me::opened;
-use super::{Answered, open, own_password, proof};
+use super::{open, own_password, proof};
 use crate::State;
 use crate::auth::Person;
 use crate::body::Request;
-use crate::envelope;
+use crate::envelope::{Written, written};
+use crate::openapi::Api;
 use crate::position::Position;
 use crate::problem::Problem;
 
-pub(super) fn routes(cfg: &mut ServiceConfig) {
-    let at = |path: &str| web::resource(format!("/v1/auth/{path}"));
-    cfg.service(at("second-factor/setup").route(web::post().to(set_up)))
-        .service(at("second-factor/confirm").route(web::post().to(confirm)))
-        .service(at("second-factor/disable").route(web::post().to(disable)))
-        .service(at("second-factor/recovery-codes").route(web::post().to(replace_codes)))
-        .service(at("second-factor/recovery-codes/revoke").route(web::post().to(revoke_code)))
-        .service(at("step-up").route(web::post().to(step_up)));
+pub(super) fn routes(api: &mut Api) {
+    api.post("/v1/auth/second-factor/setup", set_up)
+        .is("auth.set_up_second_factor", "Makes the secret of a second factor")
+        .says("The factor counts once a code of it has confirmed it.")
+        .refuses(409, &["user.second_factor_active"])
+        .refuses(422, &["user.wrong_password"]);
+    api.post("/v1/auth/second-factor/confirm", confirm)
+        .is("auth.confirm_second_factor", "Confirms a second factor by its first code")
+        .refuses(409, &["user.second_factor_active", "user.no_second_factor"])
+        .refuses(422, &["user.wrong_code", "user.code_used"]);
+    api.post("/v1/auth/second-factor/disable", disable)
+        .is("auth.disable_second_factor", "Gives the second factor up")
+        .refuses(409, &["user.no_second_factor", "user.second_factor_required"])
+        .refuses(422, &["user.wrong_password"]);
+    api.post("/v1/auth/second-factor/recovery-codes", replace_codes)
+        .is("auth.replace_recovery_codes", "Makes new recovery codes; the old ones are over")
+        .refuses(409, &["user.no_second_factor"])
+        .refuses(422, &["user.wrong_password"]);
+    api.post("/v1/auth/second-factor/recovery-codes/revoke", revoke_code)
+        .is("auth.revoke_recovery_code", "Revokes a recovery code")
+        .refuses(409, &["user.no_second_factor"])
+        .refuses(422, &["user.wrong_password", "user.no_such_recovery_code"]);
+    api.post("/v1/auth/step-up", step_up)
+        .is("auth.step_up", "Shows the second factor once more, before what needs it")
+        .refuses(404, &["session.not_found"])
+        .refuses(409, &["user.no_second_factor"])
+        .refuses(422, &["user.wrong_code", "user.code_used", "user.no_such_recovery_code"]);
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ByPassword")]
 struct ByPassword {
+    #[schemars(example = &"correct horse battery")]
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SecondFactorSeed")]
 struct Seed {
     /// To be typed into an app.
+    #[schemars(example = &"JBSWY3DPEHPK3PXP")]
     secret: String,
     /// To be shown as a QR code.
+    #[schemars(example = &"otpauth://totp/Verbatim:ada@example.org?secret=JBSWY3DPEHPK3PXP")]
     otpauth_url: String,
 }
 
-async fn set_up(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: ByPassword = request.parse()?;
+async fn set_up(
+    person: Person,
+    state: Data<State>,
+    request: Request<ByPassword>,
+) -> Result<Written<Seed>, Problem> {
+    let told = request.parse()?;
     own_password(&state, &person, &told.password).await?;
     let (meta, principal) = (person.member.meta(), &person.member.principal);
     let (known, _) = state.commands.load::<User>(principal.tenant, principal.user).await?;
@@ -53,23 +83,30 @@ async fn set_up(person: Person, state: Data<State>, request: Request) -> Answere
     let enrolled = second_factor::enrol(&state.commands, &meta, principal.user, &email).await?;
     let Outcome { value, position, .. } = enrolled;
     let seed = Seed { secret: value.base32, otpauth_url: value.url };
-    Ok(envelope::written(Position::here(&state, position), seed))
+    Ok(written(Position::here(&state, position), seed))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConfirmSecondFactor")]
 struct Confirm {
+    #[schemars(example = &"492039")]
     code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RecoveryCodes")]
 struct RecoveryCodes {
     /// Each opens once. They are told here and nowhere else.
     recovery_codes: Vec<String>,
 }
 
-async fn confirm(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: Confirm = request.parse()?;
+async fn confirm(
+    person: Person,
+    state: Data<State>,
+    request: Request<Confirm>,
+) -> Result<Written<RecoveryCodes>, Problem> {
+    let told = request.parse()?;
     tries(&state, &person).await?;
     let (meta, user) = (person.member.meta(), person.member.principal.user);
     let confirmed = second_factor::confirm(&state.commands, &meta, user, &told.code).await?;
@@ -77,9 +114,9 @@ async fn confirm(person: Person, state: Data<State>, request: Request) -> Answer
     Ok(codes(&state, confirmed))
 }
 
-fn codes(state: &State, told: Outcome<Vec<String>>) -> actix_web::HttpResponse {
+fn codes(state: &State, told: Outcome<Vec<String>>) -> Written<RecoveryCodes> {
     let position = Position::here(state, told.position);
-    envelope::written(position, RecoveryCodes { recovery_codes: told.value })
+    written(position, RecoveryCodes { recovery_codes: told.value })
 }
 
 async fn tries(state: &State, person: &Person) -> Result<(), Problem> {
@@ -87,13 +124,18 @@ async fn tries(state: &State, person: &Person) -> Result<(), Problem> {
     open(state, Door::SignIn, &person.member.origin, Some(user.as_bytes())).await
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SecondFactorDisabled")]
 struct Disabled {
     second_factor: bool,
 }
 
-async fn disable(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: ByPassword = request.parse()?;
+async fn disable(
+    person: Person,
+    state: Data<State>,
+    request: Request<ByPassword>,
+) -> Result<Written<Disabled>, Problem> {
+    let told = request.parse()?;
     own_password(&state, &person, &told.password).await?;
     let (meta, principal) = (person.member.meta(), &person.member.principal);
     let tenant = principal.tenant;
@@ -102,57 +144,75 @@ async fn disable(person: Person, state: Data<State>, request: Request) -> Answer
     let disable = || user::Command::SecondFactor(Command::Disable { required });
     let done = state.commands.execute::<User>(principal.user, disable, &meta).await?;
     let position = Position::here(&state, done.position);
-    Ok(envelope::written(position, Disabled { second_factor: false }))
+    Ok(written(position, Disabled { second_factor: false }))
 }
 
-async fn replace_codes(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: ByPassword = request.parse()?;
+async fn replace_codes(
+    person: Person,
+    state: Data<State>,
+    request: Request<ByPassword>,
+) -> Result<Written<RecoveryCodes>, Problem> {
+    let told = request.parse()?;
     own_password(&state, &person, &told.password).await?;
     let (meta, user) = (person.member.meta(), person.member.principal.user);
     let replaced = second_factor::replace_recovery_codes(&state.commands, &meta, user).await?;
     Ok(codes(&state, replaced))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RevokeRecoveryCode")]
 struct Revoke {
+    #[schemars(example = &"correct horse battery")]
     password: String,
     recovery_code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RecoveryCodesLeft")]
 struct Left {
     recovery_codes_left: usize,
 }
 
-async fn revoke_code(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: Revoke = request.parse()?;
+async fn revoke_code(
+    person: Person,
+    state: Data<State>,
+    request: Request<Revoke>,
+) -> Result<Written<Left>, Problem> {
+    let told = request.parse()?;
     own_password(&state, &person, &told.password).await?;
     let (meta, user, code) =
         (person.member.meta(), person.member.principal.user, &told.recovery_code);
     let revoked = second_factor::revoke_recovery_code(&state.commands, &meta, user, code).await?;
     let position = Position::here(&state, revoked.position);
-    Ok(envelope::written(position, Left { recovery_codes_left: revoked.value }))
+    Ok(written(position, Left { recovery_codes_left: revoked.value }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "StepUp")]
 struct StepUp {
+    #[schemars(example = &"492039")]
     code: Option<String>,
     recovery_code: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SteppedUp")]
 struct SteppedUp {
     stepped_up_until: DateTime<Utc>,
 }
 
-async fn step_up(person: Person, state: Data<State>, request: Request) -> Answered {
-    let told: StepUp = request.parse()?;
+async fn step_up(
+    person: Person,
+    state: Data<State>,
+    request: Request<StepUp>,
+) -> Result<Written<SteppedUp>, Problem> {
+    let told = request.parse()?;
     let proof = proof(told.code, told.recovery_code)?;
     tries(&state, &person).await?;
     let (meta, principal) = (person.member.meta(), &person.member.principal);
     let stepped = sign_in::step_up(&state.commands, &meta, principal, &proof).await?;
     let position = Position::here(&state, stepped.position);
-    Ok(envelope::written(position, SteppedUp { stepped_up_until: stepped.value }))
+    Ok(written(position, SteppedUp { stepped_up_until: stepped.value }))
 }

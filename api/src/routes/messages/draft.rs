@@ -4,15 +4,17 @@
 use domain::Personal;
 use domain::conversation::{Author, Body, Draft};
 use domain::message::{Card, Content, Kind, Media};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::problem::Problem;
 
 /// A message as the request tells it: its type, the object of that name, and what it hangs on.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewMessage", extend("examples" = examples()))]
 pub(super) struct New {
     #[serde(rename = "type")]
     kind: Type,
@@ -25,6 +27,8 @@ pub(super) struct New {
     location: Option<Location>,
     contacts: Option<Vec<Card>>,
     template: Option<Template>,
+    /// WhatsApp's own object: buttons, a list, a link, a flow.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     interactive: Option<Value>,
     reaction: Option<Reaction>,
     /// The message that this one answers.
@@ -33,8 +37,28 @@ pub(super) struct New {
     author: By,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+fn examples() -> Value {
+    let other = "019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90";
+    json!([
+        {"type": "text", "text": {"body": "Your pot is ready."}, "reply_to": other},
+        {"type": "template", "template": {"name": "order_ready", "language": "en_US",
+            "components": [{"type": "body", "parameters": [{"type": "text", "text": "Ada"}]}]}},
+        {"type": "image", "image": {"link": "https://example.org/pot.jpg", "caption": "Red"}},
+        {"type": "document", "document": {"id": "1013859600285441", "filename": "Invoice.pdf"}},
+        {"type": "location", "location": {"latitude": -1.2864, "longitude": 36.8172,
+            "name": "The shop"}},
+        {"type": "contacts", "contacts": [{"name": {"formatted": "Ben Otieno"},
+            "phones": [{"phone": "+254 712 345 679"}]}]},
+        {"type": "interactive", "author": "bot", "interactive": {"type": "button",
+            "body": {"text": "Shall we deliver?"},
+            "action": {"buttons": [{"type": "reply", "reply": {"id": "yes", "title": "Yes"}}]}}},
+        {"type": "reaction", "reaction": {"message_id": other, "emoji": "👍"}},
+    ])
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "NewMessageType")]
 enum Type {
     Text,
     Image,
@@ -50,8 +74,9 @@ enum Type {
 }
 
 /// Who wrote it. A key may speak for a program.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "NewMessageAuthor")]
 enum By {
     #[default]
     Human,
@@ -60,45 +85,65 @@ enum By {
     Campaign,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewText")]
 struct Text {
+    #[schemars(example = &"Your pot is ready.")]
     body: String,
+    /// Whether the first link unfolds.
     preview_url: Option<bool>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewFile")]
 struct File {
+    /// Of a file that was uploaded to WhatsApp; otherwise say `link`.
+    #[schemars(example = &"1013859600285441")]
     id: Option<String>,
+    #[schemars(example = &"https://example.org/pot.jpg")]
     link: Option<String>,
+    #[schemars(example = &"Red")]
     caption: Option<String>,
+    /// Of a document.
+    #[schemars(example = &"Invoice.pdf")]
     filename: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewLocation")]
 struct Location {
     latitude: f64,
     longitude: f64,
+    #[schemars(example = &"The shop")]
     name: Option<String>,
+    #[schemars(example = &"Moi Avenue 12")]
     address: Option<String>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewTemplate")]
 struct Template {
+    #[schemars(example = &"order_ready")]
     name: String,
+    #[schemars(example = &"en_US")]
     language: String,
+    /// WhatsApp's own objects: what stands in the placeholders.
     #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     components: Vec<Value>,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewReaction")]
 struct Reaction {
     message_id: Uuid,
     /// Empty takes the reaction back.
+    #[schemars(example = &"👍")]
     emoji: String,
 }
 

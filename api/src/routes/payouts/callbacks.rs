@@ -1,27 +1,36 @@
 //! Where PawaPay calls back. What comes here decides nothing, signed or not: it makes us ask
 //! PawaPay for the payout's status sooner. A signature that is wrong is refused all the same.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::Utc;
 use commands::gateways::pawapay::signature::{self, Message, PublicKey};
 use commands::gateways::pawapay::{self, Callback, Found, parse_callback};
 use commands::policies::submit_payouts;
 use commands::{Error, Refusal};
 use domain::payout::{Payout, State as Standing};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::State;
+use crate::envelope::{Plain, plain};
 use crate::problem::Problem;
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CallbackTaken")]
+pub(super) struct Taken {
+    /// Whether it tells something else than what is settled.
+    news: bool,
+}
 
 pub(super) async fn receive(
     state: Data<State>,
     channel: Path<Uuid>,
     request: HttpRequest,
     body: Bytes,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Plain<Taken>, Problem> {
     let merchant = state.routes.merchant(*channel).await?.ok_or_else(Problem::not_found)?;
     if let Some(key) = &merchant.callback_key {
         check(key, &request, &body)?;
@@ -32,7 +41,7 @@ pub(super) async fn receive(
         Callback::Payout(found) => follow(&state, merchant.tenant, *channel, &found).await?,
         Callback::OfAnotherKind => false,
     };
-    Ok(HttpResponse::Ok().json(json!({"data": {"news": news}})))
+    Ok(plain(Taken { news }))
 }
 
 fn check(key: &str, request: &HttpRequest, body: &[u8]) -> Result<(), Problem> {

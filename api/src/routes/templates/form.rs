@@ -1,6 +1,7 @@
 //! A template as a client writes it: Meta's JSON, in which nothing may be misspelt.
 
 use domain::template::{Category, Component, Draft, ParameterFormat};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -25,20 +26,37 @@ pub(super) const BEGINNING: &[&str] = &[
 pub(super) const LATER: &[&str] =
     &["category", "parameter_format", "components", "message_send_ttl_seconds", "work_approved"];
 
-#[derive(Deserialize)]
+/// A template in Meta's JSON.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "DraftTemplate")]
 pub(super) struct Form {
+    /// For whose account the template is; needed to draft it.
     channel_id: Option<Uuid>,
+    #[schemars(example = &"order_ready")]
     name: String,
+    #[schemars(example = &"en_US")]
     language: String,
     #[serde(default)]
     category: Category,
     #[serde(default)]
     parameter_format: ParameterFormat,
     #[serde(default)]
+    #[schemars(example = components())]
     components: Vec<Component>,
+    /// How long Meta tries to deliver; -1 is as long as it can.
     message_send_ttl_seconds: Option<i32>,
     /// Why it must have a category that costs more than utility.
+    #[schemars(example = &"It invites to a sale.")]
     override_reason: Option<String>,
+}
+
+/// As documents show them.
+pub(in crate::routes) fn components() -> Value {
+    json!([
+        {"type": "body", "text": "Hello {{1}}, your order {{2}} is ready.",
+            "example": {"body_text": [["Ada", "17"]]}},
+        {"type": "buttons", "buttons": [{"type": "quick_reply", "text": "Thanks"}]},
+    ])
 }
 
 impl Form {
@@ -67,8 +85,11 @@ impl Form {
 
 /// Reads a body with some of these fields. What neither it nor a component knows is refused rather
 /// than passed over.
-pub(super) fn read<T: DeserializeOwned>(request: &Request, fields: &[&str]) -> Result<T, Problem> {
-    let told: Value = request.parse()?;
+pub(super) fn read<T: DeserializeOwned>(
+    request: &Request<T>,
+    fields: &[&str],
+) -> Result<T, Problem> {
+    let told = request.json()?;
     let read = request.parse()?;
     let mut unknown = vec![];
     if let Value::Object(told) = &told {

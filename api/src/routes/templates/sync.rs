@@ -5,30 +5,59 @@ use commands::templates::{Account, Skipped, at_meta, follow, now};
 use commands::{Error, Refusal, Work};
 use domain::template::Template;
 use projections::templates::Templates;
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Answered;
+use super::Settled;
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Nothing, Request};
 use crate::command::{Command, Noun};
-use crate::envelope;
+use crate::envelope::{Written, written};
 use crate::idempotent::once;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::{reach, reading};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Of {
+#[schemars(rename = "SyncTemplates")]
+pub(super) struct Of {
     channel_id: Uuid,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TemplatesSynced")]
+pub(super) struct Synced {
+    channel_id: Uuid,
+    /// How many templates the account has at Meta.
+    seen: usize,
+    /// Those that nobody here knew.
+    imported: Vec<Uuid>,
+    updated: Vec<Uuid>,
+    skipped: Vec<Left>,
+}
+
+/// A template of Meta's that could not be taken over.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TemplateSkipped")]
+struct Left {
+    #[schemars(example = &"order_ready")]
+    name: String,
+    #[schemars(example = &"en_US")]
+    language: String,
+    #[schemars(example = &"a component of a kind that is not known here")]
+    reason: String,
 }
 
 /// Repeating it changes nothing more, so that no key is needed. Templates that nobody here knows
 /// are taken over.
-pub(super) async fn all(Writer(member): Writer, state: Data<State>, request: Request) -> Answered {
+pub(super) async fn all(
+    Writer(member): Writer,
+    state: Data<State>,
+    request: Request<Of>,
+) -> Result<Written<Synced>, Problem> {
     let Of { channel_id } = request.parse()?;
     let line = reach::line(&state, member.tenant(), channel_id, "channel_id").await?;
     let (_, ours) = reading::finder(&state, &member, &Templates, None).await?;
@@ -39,18 +68,15 @@ pub(super) async fn all(Writer(member): Writer, state: Data<State>, request: Req
             account.follow(work, &line.route).await
         })
         .await?;
-    let skipped = |skipped: &Skipped| {
-        let Skipped { name, language, reason } = skipped;
-        json!({"name": name, "language": language, "reason": reason})
+    let left = |Skipped { name, language, reason }: Skipped| Left { name, language, reason };
+    let told = Synced {
+        channel_id,
+        seen: account.seen(),
+        imported: synced.value.imported,
+        updated: synced.value.updated,
+        skipped: synced.value.skipped.into_iter().map(left).collect(),
     };
-    let told = json!({
-        "channel_id": channel_id,
-        "seen": account.seen(),
-        "imported": synced.value.imported,
-        "updated": synced.value.updated,
-        "skipped": synced.value.skipped.iter().map(skipped).collect::<Vec<_>>(),
-    });
-    Ok(envelope::written(Position::here(&state, synced.position), told))
+    Ok(written(Position::here(&state, synced.position), told))
 }
 
 pub(super) async fn one(
@@ -58,7 +84,7 @@ pub(super) async fn one(
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
-) -> Answered {
+) -> Settled {
     once(&state, &writer, &request, "template.sync", async |meta| {
         let Nothing {} = request.parse()?;
         let template = match state.commands.load::<Template>(meta.tenant, *id).await {
