@@ -45,10 +45,11 @@ async fn who_asks_can_not_approve_through_whatever_key() {
     let id = till.requested().await;
     let refused = till.decide(&till.organization.agent, &id, "approve").await;
     assert_eq!(refused.refused(403), "permission.denied");
-    let meta = Meta::new(till.organization.id, Actor::System);
-    let agent = till.organization.agent_id;
-    let other = access::issue(&till.app.commands, &meta, agent, Role::Owner, "other").await;
-    let refused = till.decide(&other.unwrap(), &id, "approve").await;
+    let own = till.request(&till.organization.owner, refund()).await.expect(201).data();
+    let (own, owner) = (own["id"].as_str().unwrap(), own["requested_by"].as_str().unwrap());
+    let (meta, owner) = (Meta::new(till.organization.id, Actor::System), owner.parse().unwrap());
+    let other = access::issue(&till.app.commands, &meta, owner, Role::Owner, "other").await;
+    let refused = till.decide(&other.unwrap(), own, "approve").await;
     assert_eq!(refused.refused(403), "payout.same_person");
     let auditor = till.decide(&till.organization.auditor, &id, "approve").await;
     assert_eq!(auditor.refused(403), "permission.denied");

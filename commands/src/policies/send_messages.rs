@@ -96,9 +96,9 @@ impl Sender {
 
     /// The message as it was queued, opened.
     async fn queued(&self, effect: &Effect) -> Result<Option<Outgoing>, Error> {
-        let pool = self.commands.store().worker();
-        let asked = log::page(pool, effect.position - 1, effect.position, 1).await;
-        let Some(asked) = asked.map_err(event_store::Error::from)?.pop() else { return Ok(None) };
+        let pool = self.commands.store().pool();
+        let asked = log::event_of(pool, effect.tenant_id, effect.position).await;
+        let Some(asked) = asked.map_err(event_store::Error::from)? else { return Ok(None) };
         Ok(match self.commands.decode::<Conversation>(&asked, true).await? {
             Event::MessageQueued(message) if message.message == effect.id => Some(message),
             _ => None,

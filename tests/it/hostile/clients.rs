@@ -114,7 +114,9 @@ async fn insist(
             if status.is_success() && told["data"].is_object() {
                 return told["data"].clone();
             }
-            let later = status.is_server_error() || told["code"] == "idempotency.in_flight";
+            let later = status.is_server_error()
+                || status == 429
+                || told["code"] == "idempotency.in_flight";
             assert!(status.is_success() || later, "{path}: {status} {text}");
         }
         issued.asked_again.fetch_add(1, Ordering::Relaxed);

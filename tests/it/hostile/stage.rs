@@ -5,12 +5,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use commands::channels::{NewAccount, NewLine, connect_account, connect_line};
-use commands::{Commands, Meta, Work, access, setup};
+use commands::{Commands, Meta, access, setup};
 use domain::Actor;
 use domain::aggregate::Role;
-use domain::channel::WhenClosed;
-use domain::secret::Secret;
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
@@ -22,7 +19,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::support::{
-    ACCESS_TOKEN, API_TOKEN, APP_SECRET, Running, Scratch, client, customer, program,
+    ACCESS_TOKEN, APP_SECRET, Running, Scratch, client, customer, program, till_account,
 };
 
 /// One number may not send fast enough for all.
@@ -65,14 +62,22 @@ fn line(number: usize) -> Line {
     }
 }
 
+fn line_of_ours(number: usize) -> Value {
+    let Line { account_id, phone_number_id, display_phone_number } = line(number);
+    json!({
+        "provider": "whatsapp", "name": format!("Line {number}"), "account_id": account_id,
+        "phone_number_id": phone_number_id, "display_phone_number": display_phone_number,
+        "app_secret": APP_SECRET, "verify_token": "made up", "access_token": ACCESS_TOKEN,
+    })
+}
+
 impl Stage {
     pub(super) async fn set() -> Stage {
         let scratch = Scratch::new();
         std::fs::create_dir_all(&scratch.0).unwrap();
         let settings = embedded::Settings { dir: scratch.0.join("pg"), durable: true };
         let database = Embedded::start(&settings).await.unwrap();
-        let (account, keys, channels) = found(&database, &scratch).await;
-        let [owner, agent] = keys;
+        let [owner, agent] = found(&database, &scratch).await;
         let accounts = (0..LINES).map(|number| graph::Account {
             line: line(number),
             token: ACCESS_TOKEN.into(),
@@ -80,47 +85,61 @@ impl Stage {
             webhook_url: None,
         });
         let settings = graph::Settings { accounts: accounts.collect(), ..Default::default() };
-        let stage = Stage {
+        let signs = pawapay::Settings { signs: true, ..Default::default() };
+        let mut stage = Stage {
             graph: Graph::start(settings).unwrap(),
-            pawapay: Pawapay::start(pawapay::Settings::default()).unwrap(),
+            pawapay: Pawapay::start(signs).unwrap(),
             agent,
             owner,
-            channels,
+            channels: vec![],
             client: client(),
-            account,
+            account: Uuid::nil(),
             address: watch::channel(String::new()).0,
             server: Mutex::new(None),
             database,
             scratch,
         };
         stage.start();
+        for number in 0..LINES {
+            let connected = stage.connect(line_of_ours(number)).await;
+            stage.channels.push(connected);
+        }
+        let mut account = till_account();
+        account["callback_public_key"] = json!(stage.pawapay.public_key());
+        stage.account = stage.connect(account).await;
+        stage.tell_providers();
         stage
+    }
+
+    async fn connect(&self, channel: Value) -> Uuid {
+        let request = self.client.post(self.url("/v1/channels")).bearer_auth(&self.owner);
+        let answer = request.json(&channel).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let connected: Value = answer.json().await.unwrap();
+        connected["data"]["id"].as_str().unwrap().parse().unwrap()
     }
 
     fn start(&self) {
         let mut command = self.program("verbatim");
-        command.args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--limit-key",
-            "0",
-            "--limit-address",
-            "0",
-        ]);
-        command.args(["--limit-organization", "0"]);
+        // All clients are one address here.
+        command.args(["serve", "--listen", "127.0.0.1:0", "--limit-address", "0"]);
+        command.args(["--limit-key", "0", "--limit-organization", "0"]);
         command.args(["--whatsapp-base-url", &self.graph.url()]);
         command.args(["--pawapay-base-url", &self.pawapay.url()]);
         command.env("RUST_LOG", "warn,verbatim=info");
         let running = tokio::task::block_in_place(|| Running::start(command, "Listening on"));
-        let url = running.base_url.clone();
+        self.address.send_replace(running.base_url.clone());
         *self.server.lock().unwrap() = Some(running);
+        self.tell_providers();
+    }
+
+    /// Where the server is now.
+    fn tell_providers(&self) {
         for (number, channel) in self.channels.iter().enumerate() {
-            let webhook = format!("{url}/webhooks/whatsapp/{channel}");
+            let webhook = self.url(&format!("/webhooks/whatsapp/{channel}"));
             self.graph.webhook(&line(number).phone_number_id, &webhook);
         }
-        self.pawapay.callback(&format!("{url}/webhooks/pawapay/{}", self.account));
-        self.address.send_replace(url);
+        self.pawapay.callback(&self.url(&format!("/webhooks/pawapay/{}", self.account)));
     }
 
     pub(super) fn kill_and_start_again(&self) {
@@ -223,55 +242,23 @@ impl Stage {
     }
 }
 
-/// An organisation with its account at PawaPay and its lines, and the keys of one who asks and one
-/// who approves.
-async fn found(database: &Embedded, scratch: &Scratch) -> (Uuid, [String; 2], Vec<Uuid>) {
+/// An organisation, and the keys of one who decides and one who asks.
+async fn found(database: &Embedded, scratch: &Scratch) -> [String; 2] {
     let keys = scratch.0.join("keys");
     embedded::make_private_dir(&keys).unwrap();
-    let connections = Connections { app: 4, worker: 1, projector: 1 };
-    let opened = Database::open(database.options(), connections, true).await.unwrap();
+    let opened = Database::open(database.options(), Connections::default(), true).await.unwrap();
     let master = MasterKey::from_file(&keys.join("master.key")).unwrap();
-    let store = Store::open(&opened, master, Clock::Database).await.unwrap();
-    let commands = Commands::new(store);
+    let commands = Commands::new(Store::open(&opened, master, Clock::Database).await.unwrap());
     let organization = setup::found_organization(&commands, "Baraka").await.unwrap();
-    let meta = || Meta::new(organization, Actor::System);
-    let account = Uuid::now_v7();
-    let new = NewAccount { name: "Till".into(), api_token: secret(API_TOKEN), callback_key: None };
-    let connect = async |work: &mut Work<'_>| connect_account(work, account, &new).await;
-    commands.transact(&meta(), connect).await.unwrap();
-    let mut channels = vec![];
-    for number in 0..LINES {
-        let (id, line) = (Uuid::now_v7(), new_line(number));
-        let connect = async |work: &mut Work<'_>| connect_line(work, id, &line).await;
-        commands.transact(&meta(), connect).await.unwrap();
-        channels.push(id);
-    }
     let key = async |role: Role| {
         let name = role.as_str();
         let user = setup::register_user(&commands, organization, name, role).await.unwrap();
-        access::issue(&commands, &meta(), user, role, "test").await.unwrap()
+        let meta = Meta::new(organization, Actor::System);
+        access::issue(&commands, &meta, user, role, "test").await.unwrap()
     };
     let keys = [key(Role::Owner).await, key(Role::Agent).await];
     opened.close().await;
-    (account, keys, channels)
-}
-
-fn new_line(number: usize) -> NewLine {
-    let Line { account_id, phone_number_id, display_phone_number } = line(number);
-    NewLine {
-        name: format!("Line {number}"),
-        account: account_id,
-        line: phone_number_id,
-        display_phone_number: Some(display_phone_number),
-        app_secret: secret(APP_SECRET),
-        verify_token: secret("made up"),
-        access_token: Some(secret(ACCESS_TOKEN)),
-        when_closed: WhenClosed::Reopen,
-    }
-}
-
-fn secret(text: &str) -> Secret {
-    Secret::try_from(text.to_owned()).unwrap()
+    keys
 }
 
 async fn until(mut done: impl FnMut() -> bool) {
