@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 
 use domain::{
-    api_key, channel, contact, conversation, organization, payout, session, template, ticket, user,
+    api_key, channel, contact, conversation, invitation, organization, payout, session, staff,
+    team, template, ticket, user, visit,
 };
 
 /// The business says no.
@@ -19,17 +20,25 @@ pub enum Refusal {
     #[error(transparent)]
     Conversation(#[from] conversation::Error),
     #[error(transparent)]
+    Invitation(#[from] invitation::Error),
+    #[error(transparent)]
     Organization(#[from] organization::Error),
     #[error(transparent)]
     Payout(#[from] payout::Error),
     #[error(transparent)]
     Session(#[from] session::Error),
     #[error(transparent)]
+    Staff(#[from] staff::Error),
+    #[error(transparent)]
+    Team(#[from] team::Error),
+    #[error(transparent)]
     Template(#[from] template::Error),
     #[error(transparent)]
     Ticket(#[from] ticket::Error),
     #[error(transparent)]
     User(#[from] user::Error),
+    #[error(transparent)]
+    Visit(#[from] visit::Error),
     /// Also what belongs to another organisation.
     #[error("there is no such thing")]
     NotFound,
@@ -59,6 +68,8 @@ pub enum Error {
     Undecodable { position: i64, reason: String },
     #[error("a secret could not be hashed: {0}")]
     Hashing(String),
+    #[error("a read model can't be asked: {0}")]
+    ReadModel(String),
     #[error(transparent)]
     Failed(event_store::Error),
 }
@@ -69,6 +80,12 @@ impl From<event_store::Error> for Error {
             event_store::Error::Refused(refusal) => refusal.into(),
             error => Error::Failed(error),
         }
+    }
+}
+
+impl From<projections::Error> for Error {
+    fn from(error: projections::Error) -> Self {
+        Error::ReadModel(error.to_string())
     }
 }
 
@@ -100,10 +117,14 @@ refusals!(
     channel,
     contact,
     conversation,
+    invitation,
     organization,
     payout,
     session,
+    staff,
+    team,
     template,
     ticket,
-    user
+    user,
+    visit
 );

@@ -8,13 +8,18 @@ use crate::api_key::{self, ApiKey};
 use crate::channel::{self, Channel};
 use crate::contact::{self, Contact};
 use crate::conversation::{self, Conversation};
+use crate::invitation::{self, Invitation};
 use crate::organization::{self, Organization};
 use crate::payout::{self, Payout};
+use crate::presence::{self, Presence};
 use crate::session::{self, Session};
+use crate::staff::{self, Staff};
+use crate::team::{self, Team};
 use crate::template::{self, Template};
 use crate::ticket::{self, Ticket};
 use crate::ticket_counter::{self, TicketCounter};
 use crate::user::{self, User};
+use crate::visit::{self, Visit};
 
 /// The version that new events are written in.
 pub const VERSION: &str = "1";
@@ -26,13 +31,18 @@ pub enum Event {
     Channel(channel::Event),
     Contact(contact::Event),
     Conversation(conversation::Event),
+    Invitation(invitation::Event),
     Organization(organization::Event),
     Payout(payout::Event),
+    Presence(presence::Event),
     Session(session::Event),
+    Staff(staff::Event),
+    Team(team::Event),
     Template(template::Event),
     Ticket(ticket::Event),
     TicketCounter(ticket_counter::Event),
     User(user::Event),
+    Visit(visit::Event),
     /// Of an aggregate that Verbatim doesn't know: another program's log, brought in by import.
     Foreign,
 }
@@ -60,13 +70,18 @@ impl Event {
             Channel::TYPE => payload_of(payload).map(Event::Channel),
             Contact::TYPE => payload_of(payload).map(Event::Contact),
             Conversation::TYPE => payload_of(payload).map(Event::Conversation),
+            Invitation::TYPE => payload_of(payload).map(Event::Invitation),
             Organization::TYPE => payload_of(payload).map(Event::Organization),
             Payout::TYPE => payload_of(payload).map(Event::Payout),
+            Presence::TYPE => payload_of(payload).map(Event::Presence),
             Session::TYPE => payload_of(payload).map(Event::Session),
+            Staff::TYPE => payload_of(payload).map(Event::Staff),
+            Team::TYPE => payload_of(payload).map(Event::Team),
             Template::TYPE => payload_of(payload).map(Event::Template),
             Ticket::TYPE => payload_of(payload).map(Event::Ticket),
             TicketCounter::TYPE => payload_of(payload).map(Event::TicketCounter),
             User::TYPE => payload_of(payload).map(Event::User),
+            Visit::TYPE => payload_of(payload).map(Event::Visit),
             _ => Ok(Event::Foreign),
         };
         let undecodable = |reason: String| Undecodable {
@@ -155,13 +170,18 @@ mod tests {
             (Channel::TYPE, variants::<channel::Event>()),
             (Contact::TYPE, variants::<contact::Event>()),
             (Conversation::TYPE, variants::<conversation::Event>()),
+            (Invitation::TYPE, variants::<invitation::Event>()),
             (Organization::TYPE, variants::<organization::Event>()),
             (Payout::TYPE, variants::<payout::Event>()),
+            (Presence::TYPE, variants::<presence::Event>()),
             (Session::TYPE, variants::<session::Event>()),
+            (Staff::TYPE, variants::<staff::Event>()),
+            (Team::TYPE, variants::<team::Event>()),
             (Template::TYPE, variants::<template::Event>()),
             (Ticket::TYPE, variants::<ticket::Event>()),
             (TicketCounter::TYPE, variants::<ticket_counter::Event>()),
             (User::TYPE, variants::<user::Event>()),
+            (Visit::TYPE, variants::<visit::Event>()),
         ]
     }
 

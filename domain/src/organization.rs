@@ -1,26 +1,87 @@
-//! An organisation: the tenant on whose behalf everything else happens.
+//! An organisation: the tenant on whose behalf everything else happens. What it wants of its
+//! members, how it is shown, who owns it, and how it stands with the platform.
+
+mod logo;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::aggregate::{Aggregate, Context};
+use crate::aggregate::{Aggregate, Context, Role};
+pub use logo::Logo;
+pub use plan::{Limits, Plan};
 
 #[derive(Debug)]
 pub enum Command {
     Found {
         name: String,
     },
+    Rename {
+        name: String,
+    },
+    /// That there is such a zone, language or currency is checked where the lists of them are.
+    SetTimezone {
+        timezone: String,
+    },
+    SetLocale {
+        locale: String,
+    },
+    SetCurrency {
+        currency: Option<String>,
+    },
+    SetLogo {
+        logo: Option<Logo>,
+    },
     /// Wants a second factor of everybody, or no longer.
     RequireSecondFactor {
         required: bool,
         /// Whether who says so has one.
         own: bool,
+        /// The role of who says so.
+        by: Role,
     },
+    /// Agents see only conversations that are theirs or nobody's, or all again.
+    RestrictAgents {
+        restricted: bool,
+    },
+    /// A member is an owner from now on, in the same unit of work.
+    AddOwner {
+        user: Uuid,
+    },
+    /// An owner is one no longer, or was deactivated, in the same unit of work.
+    RemoveOwner {
+        user: Uuid,
+    },
+    SetPlan {
+        plan: Plan,
+        limits: Limits,
+    },
+    /// Nobody of it gets in before it is reactivated.
+    Suspend {
+        reason: String,
+    },
+    Reactivate,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     Founded { name: String },
+    Renamed { name: String },
+    TimezoneSet { timezone: String },
+    LocaleSet { locale: String },
+    CurrencySet { currency: Option<String> },
+    LogoSet { logo: Option<Logo> },
     SecondFactorRequirementSet { required: bool },
+    AgentsRestrictionSet { restricted: bool },
+    OwnerAdded { user: Uuid },
+    OwnerRemoved { user: Uuid },
+    PlanSet { plan: Plan, limits: Limits },
+    Suspended { reason: String },
+    Reactivated {},
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,14 +92,37 @@ pub enum Error {
     NotFound,
     #[error("an organisation needs a name of 1 to 200 characters")]
     InvalidName,
+    #[error("only an owner says whether everybody needs a second factor")]
+    OwnersOnly,
     #[error("set up your own second factor before you require one of everybody")]
     OwnSecondFactorFirst,
+    #[error("an organisation keeps an owner: make somebody else one first")]
+    LastOwner,
+    #[error(
+        "a logo is an https address of at most 2000 characters, or a PNG, JPEG or WebP image of \
+         at most 64 KiB as data:image/png;base64,…"
+    )]
+    InvalidLogo,
+    #[error("tell in 1 to 500 characters why")]
+    InvalidReason,
+    #[error("the plan has room for {0} members: deactivate somebody, or ask for another plan")]
+    NoSeatLeft(u32),
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Organization {
     pub name: Option<String>,
+    pub timezone: Option<String>,
+    pub locale: Option<String>,
+    pub currency: Option<String>,
+    pub logo: Option<Logo>,
     pub requires_second_factor: bool,
+    pub agents_see_own_only: bool,
+    pub owners: BTreeSet<Uuid>,
+    pub plan: Plan,
+    pub limits: Limits,
+    /// Why, while it is.
+    pub suspended: Option<String>,
 }
 
 impl Aggregate for Organization {
@@ -48,53 +132,94 @@ impl Aggregate for Organization {
     type Error = Error;
 
     fn decide(&self, command: Command, _: &Context) -> Result<Vec<Event>, Error> {
-        match command {
-            Command::Found { .. } if self.name.is_some() => Err(Error::AlreadyFounded),
-            Command::Found { name } if name.trim().is_empty() || name.chars().count() > 200 => {
-                Err(Error::InvalidName)
+        let Some(known_as) = &self.name else {
+            return match command {
+                Command::Found { name } => Ok(vec![Event::Founded { name: named(name)? }]),
+                _ => Err(Error::NotFound),
+            };
+        };
+        let (changes, event) = match command {
+            Command::Found { .. } => return Err(Error::AlreadyFounded),
+            Command::Rename { name } => (name != *known_as, Event::Renamed { name: named(name)? }),
+            Command::SetTimezone { timezone } => {
+                (self.timezone.as_ref() != Some(&timezone), Event::TimezoneSet { timezone })
             }
-            Command::Found { name } => Ok(vec![Event::Founded { name }]),
-            _ if self.name.is_none() => Err(Error::NotFound),
-            Command::RequireSecondFactor { required, .. }
-                if required == self.requires_second_factor =>
+            Command::SetLocale { locale } => {
+                (self.locale.as_ref() != Some(&locale), Event::LocaleSet { locale })
+            }
+            Command::SetCurrency { currency } => {
+                (self.currency != currency, Event::CurrencySet { currency })
+            }
+            Command::SetLogo { logo } => (self.logo != logo, Event::LogoSet { logo }),
+            Command::RequireSecondFactor { by, .. } if by != Role::Owner => {
+                return Err(Error::OwnersOnly);
+            }
+            Command::RequireSecondFactor { required: true, own: false, .. }
+                if !self.requires_second_factor =>
             {
-                Ok(vec![])
+                return Err(Error::OwnSecondFactorFirst);
             }
-            Command::RequireSecondFactor { required: true, own: false } => {
-                Err(Error::OwnSecondFactorFirst)
+            Command::RequireSecondFactor { required, .. } => (
+                self.requires_second_factor != required,
+                Event::SecondFactorRequirementSet { required },
+            ),
+            Command::RestrictAgents { restricted } => {
+                let event = Event::AgentsRestrictionSet { restricted };
+                (self.agents_see_own_only != restricted, event)
             }
-            Command::RequireSecondFactor { required, .. } => {
-                Ok(vec![Event::SecondFactorRequirementSet { required }])
+            Command::AddOwner { user } => {
+                (!self.owners.contains(&user), Event::OwnerAdded { user })
             }
-        }
+            Command::RemoveOwner { user } if self.owners.iter().all(|owner| *owner == user) => {
+                return Err(Error::LastOwner);
+            }
+            Command::RemoveOwner { user } => {
+                (self.owners.contains(&user), Event::OwnerRemoved { user })
+            }
+            Command::SetPlan { plan, limits } => {
+                (self.plan != plan || self.limits != limits, Event::PlanSet { plan, limits })
+            }
+            Command::Suspend { reason } => {
+                (self.suspended.is_none(), Event::Suspended { reason: explained(reason)? })
+            }
+            Command::Reactivate => (self.suspended.is_some(), Event::Reactivated {}),
+        };
+        Ok(if changes { vec![event] } else { vec![] })
     }
 
     fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Founded { name } => self.name = Some(name.clone()),
+            Event::Founded { name } | Event::Renamed { name } => self.name = Some(name.clone()),
+            Event::TimezoneSet { timezone } => self.timezone = Some(timezone.clone()),
+            Event::LocaleSet { locale } => self.locale = Some(locale.clone()),
+            Event::CurrencySet { currency } => self.currency.clone_from(currency),
+            Event::LogoSet { logo } => self.logo.clone_from(logo),
             Event::SecondFactorRequirementSet { required } => {
                 self.requires_second_factor = *required;
             }
+            Event::AgentsRestrictionSet { restricted } => self.agents_see_own_only = *restricted,
+            Event::OwnerAdded { user } => {
+                self.owners.insert(*user);
+            }
+            Event::OwnerRemoved { user } => {
+                self.owners.remove(user);
+            }
+            Event::PlanSet { plan, limits } => {
+                self.plan = *plan;
+                self.limits = limits.clone();
+            }
+            Event::Suspended { reason } => self.suspended = Some(reason.clone()),
+            Event::Reactivated {} => self.suspended = None,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::aggregate::decide_after;
+fn named(name: String) -> Result<String, Error> {
+    let fits = !name.trim().is_empty() && name.chars().count() <= 200;
+    if fits { Ok(name) } else { Err(Error::InvalidName) }
+}
 
-    #[test]
-    fn who_has_no_second_factor_requires_none_of_others() {
-        let founded = Event::Founded { name: "Baraka".into() };
-        let require = |required, own| {
-            let history = std::slice::from_ref(&founded);
-            let command = Command::RequireSecondFactor { required, own };
-            decide_after::<Organization>(history, command)
-        };
-        assert_eq!(require(true, false), Err(Error::OwnSecondFactorFirst));
-        let set = Event::SecondFactorRequirementSet { required: true };
-        assert_eq!(require(true, true), Ok(vec![set]));
-        assert_eq!(require(false, false), Ok(vec![]));
-    }
+fn explained(reason: String) -> Result<String, Error> {
+    let fits = !reason.trim().is_empty() && reason.chars().count() <= 500;
+    if fits { Ok(reason) } else { Err(Error::InvalidReason) }
 }

@@ -39,6 +39,8 @@ pub enum Method {
     Registration,
     Password,
     EmailCode,
+    /// Accepted, with a password of their own.
+    Invitation,
     /// After a password or code was right.
     SecondFactor,
 }

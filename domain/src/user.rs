@@ -3,6 +3,7 @@
 
 mod challenge;
 mod email;
+pub mod membership;
 pub mod second_factor;
 #[cfg(test)]
 mod tests;
@@ -55,10 +56,9 @@ pub enum Command {
         purpose: Purpose,
         challenge: Uuid,
     },
-    ChangeRole {
-        role: Role,
-    },
-    Deactivate,
+    /// They accepted an invitation, which was mailed.
+    VerifyEmail,
+    Membership(membership::Command),
     SecondFactor(second_factor::Command),
 }
 
@@ -76,6 +76,9 @@ pub enum Event {
     Registered {
         name: Personal<String>,
         role: Role,
+    },
+    Renamed {
+        name: Personal<String>,
     },
     EmailSet {
         email: Personal<Email>,
@@ -105,6 +108,9 @@ pub enum Event {
         to: Role,
     },
     Deactivated {
+        role: Role,
+    },
+    Reactivated {
         role: Role,
     },
     SecondFactorEnrolled {
@@ -139,6 +145,10 @@ pub enum Error {
     NotFound,
     #[error("the user was deactivated")]
     Deactivated,
+    #[error("your role is below theirs, or below the one that you want to give")]
+    AboveOwnRole,
+    #[error("nobody deactivates themselves: another owner or admin can")]
+    OwnDeactivation,
     #[error("a name has 1 to 200 characters")]
     InvalidName,
     #[error("an e-mail address reads like name@example.com, in ASCII letters")]
@@ -213,9 +223,8 @@ impl Aggregate for User {
         };
         match command {
             Command::Register { .. } => Err(Error::AlreadyRegistered),
-            Command::Deactivate if self.deactivated => Ok(vec![]),
+            Command::Membership(command) => membership::decide(role, self.deactivated, command),
             _ if self.deactivated => Err(Error::Deactivated),
-            Command::Deactivate => Ok(vec![Event::Deactivated { role }]),
             Command::SetEmail { email } => Ok(vec![Event::EmailSet { email }]),
             Command::SetPassword { password } => {
                 Ok(vec![Event::PasswordSet { password, cause: Cause::First, session: None }])
@@ -232,8 +241,8 @@ impl Aggregate for User {
                 Ok(vec![Event::ChallengeIssued { purpose, secret, expires_at }])
             }
             Command::MeetChallenge { purpose, challenge } => self.met(purpose, challenge, context),
-            Command::ChangeRole { role: to } if to == role => Ok(vec![]),
-            Command::ChangeRole { role: to } => Ok(vec![Event::RoleChanged { from: role, to }]),
+            Command::VerifyEmail if self.email_verified => Ok(vec![]),
+            Command::VerifyEmail => Ok(vec![Event::EmailVerified { by: Purpose::Invitation }]),
             Command::SecondFactor(command) => {
                 second_factor::decide(self.second_factor.as_ref(), command)
             }
@@ -264,11 +273,13 @@ impl Aggregate for User {
             Event::ChallengeMet { purpose, .. } => {
                 self.challenges.remove(purpose);
             }
+            Event::Renamed { name } => self.name = Some(name.clone()),
             Event::RoleChanged { to, .. } => self.role = Some(*to),
             Event::Deactivated { .. } => {
                 self.deactivated = true;
                 self.end_sessions(None);
             }
+            Event::Reactivated { .. } => self.deactivated = false,
             Event::SecondFactorEnrolled { .. }
             | Event::SecondFactorConfirmed { .. }
             | Event::SecondFactorPassed { .. }
@@ -283,11 +294,15 @@ impl Aggregate for User {
 }
 
 fn register(name: Personal<String>, role: Role) -> Result<Vec<Event>, Error> {
+    Ok(vec![Event::Registered { name: named(name)?, role }])
+}
+
+fn named(name: Personal<String>) -> Result<Personal<String>, Error> {
     let fits = |name: &String| !name.trim().is_empty() && name.chars().count() <= 200;
     if name.clear().is_some_and(|name| !fits(name)) {
         return Err(Error::InvalidName);
     }
-    Ok(vec![Event::Registered { name, role }])
+    Ok(name)
 }
 
 impl User {

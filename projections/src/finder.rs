@@ -1,5 +1,6 @@
 //! Finds rows of read models for one organisation. Every query on their tables begins here, so
-//! that none can be written without a tenant.
+//! that none can be written without a tenant; but for what the platform's staff see of all
+//! organisations, which begins here too, and asks under the role that feeds the read models.
 
 use std::marker::PhantomData;
 
@@ -53,6 +54,31 @@ impl<M: ReadModel> Finder<M> {
         columns(&mut sql);
         sql.push(format!(" from {} r where r.tenant_id = t.id", self.table));
         Select { pool: self.pool.clone(), sql, model: PhantomData }
+    }
+}
+
+/// The rows of all organisations, for the platform.
+#[derive(Clone, Debug)]
+pub struct Everybody<M> {
+    pool: PgPool,
+    table: String,
+    model: PhantomData<M>,
+}
+
+impl<M: ReadModel> Everybody<M> {
+    /// `pool` must be one that sees them; the one that serves organisations sees none.
+    pub fn new(pool: &PgPool, model: &'static M, generation: i32) -> Self {
+        let table = model.table(generation);
+        Everybody { pool: pool.clone(), table, model: PhantomData }
+    }
+
+    /// Begins a query for whole rows.
+    pub(crate) fn select<'a>(&self) -> Select<'a, M> {
+        let begun = format!(
+            "select row_to_json(q)::text from (select r.* from {} r where true",
+            self.table
+        );
+        Select { pool: self.pool.clone(), sql: QueryBuilder::new(begun), model: PhantomData }
     }
 }
 

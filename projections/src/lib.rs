@@ -16,14 +16,18 @@ mod feed;
 pub mod finder;
 pub mod generation;
 pub mod inbox;
+pub mod invitations;
 pub mod live;
+pub mod members;
 pub mod message_volume;
 pub mod model;
 pub mod payout_facts;
 pub mod payouts;
+pub mod presence;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
+pub mod teams;
 pub mod template_usage;
 pub mod templates;
 #[cfg(test)]
@@ -32,6 +36,7 @@ pub mod ticket_comments;
 pub mod tickets;
 pub mod verify;
 mod working_set;
+pub mod workspace;
 
 pub use model::{Model, ReadModel};
 pub use recorded::Recorded;
@@ -45,13 +50,18 @@ pub const MODELS: &[&dyn Model] = &[
     &conversation_facts::ConversationFacts,
     &conversation_messages::ConversationMessages,
     &inbox::Inbox,
+    &invitations::Invitations,
+    &members::Members,
     &message_volume::MessageVolume,
     &payout_facts::PayoutFacts,
     &payouts::Payouts,
+    &presence::Presence,
+    &teams::Teams,
     &template_usage::TemplateUsage,
     &templates::Templates,
     &ticket_comments::TicketComments,
     &tickets::Tickets,
+    &workspace::Workspace,
 ];
 
 /// The read model of that name.

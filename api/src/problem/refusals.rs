@@ -3,6 +3,7 @@
 mod access;
 mod channels;
 mod payouts;
+mod people;
 mod templates;
 mod tickets;
 
@@ -23,6 +24,9 @@ impl From<Refusal> for Problem {
         let (status, code) = classify(&refusal);
         let problem = Problem::new(status, code, refusal.to_string());
         if let (.., Some(field)) = access::told(&refusal) {
+            return problem.about(field);
+        }
+        if let Some((.., Some(field))) = people::told(&refusal) {
             return problem.about(field);
         }
         match refusal {
@@ -96,6 +100,9 @@ fn classify(refusal: &Refusal) -> (StatusCode, String) {
             let (status, code, _) = tickets::told(error);
             (status, code)
         }
+        Refusal::Invitation(_) | Refusal::Staff(_) | Refusal::Team(_) | Refusal::Visit(_) => {
+            people::told(refusal).map_or((INVALID, ""), |(status, code, _)| (status, code))
+        }
         Refusal::NotFound => (MISSING, "not_found"),
         Refusal::Taken { scope, .. } => return (CONFLICT, format!("{scope}_taken")),
         Refusal::Version { .. } => (StatusCode::PRECONDITION_FAILED, "precondition.version"),
@@ -117,9 +124,10 @@ impl From<Error> for Problem {
                 "too many others write to the same place at once; try again",
             )
             .retry_after(1),
-            error @ (Error::Undecodable { .. } | Error::Hashing(_) | Error::Failed(_)) => {
-                unavailable(&error)
-            }
+            error @ (Error::Undecodable { .. }
+            | Error::Hashing(_)
+            | Error::ReadModel(_)
+            | Error::Failed(_)) => unavailable(&error),
         }
     }
 }
@@ -161,7 +169,10 @@ fn unavailable(error: &dyn std::error::Error) -> Problem {
 mod tests {
     use std::collections::HashSet;
 
-    use domain::{api_key, channel, organization, payout, session, template, ticket, user};
+    use domain::{
+        api_key, channel, invitation, organization, payout, session, staff, team, template, ticket,
+        user, visit,
+    };
     use uuid::Uuid;
 
     use super::*;
@@ -196,7 +207,7 @@ mod tests {
     }
 
     fn every_refusal() -> Vec<Refusal> {
-        [of_access(), of_people_and_what_they_say(), of_work_and_money()].concat()
+        [of_access(), of_members(), of_people_and_what_they_say(), of_work_and_money()].concat()
     }
 
     fn of_access() -> Vec<Refusal> {
@@ -214,12 +225,19 @@ mod tests {
             organization::Error::NotFound.into(),
             organization::Error::InvalidName.into(),
             organization::Error::OwnSecondFactorFirst.into(),
+            organization::Error::OwnersOnly.into(),
+            organization::Error::LastOwner.into(),
+            organization::Error::InvalidLogo.into(),
+            organization::Error::InvalidReason.into(),
+            organization::Error::NoSeatLeft(3).into(),
             session::Error::AlreadyStarted.into(),
             session::Error::NotFound.into(),
             session::Error::Over.into(),
             user::Error::AlreadyRegistered.into(),
             user::Error::NotFound.into(),
             user::Error::Deactivated.into(),
+            user::Error::AboveOwnRole.into(),
+            user::Error::OwnDeactivation.into(),
             user::Error::InvalidName.into(),
             user::Error::InvalidEmail.into(),
             user::Error::EmailTaken.into(),
@@ -232,6 +250,32 @@ mod tests {
             user::Error::SecondFactorRequired.into(),
             user::Error::CodeUsed.into(),
             user::Error::NoSuchRecoveryCode.into(),
+        ]
+    }
+
+    fn of_members() -> Vec<Refusal> {
+        vec![
+            invitation::Error::AlreadyCreated.into(),
+            invitation::Error::NotFound.into(),
+            invitation::Error::Accepted.into(),
+            invitation::Error::Revoked.into(),
+            invitation::Error::Expired.into(),
+            invitation::Error::AboveOwnRole.into(),
+            invitation::Error::IsMember.into(),
+            invitation::Error::ToldTwice.into(),
+            staff::Error::AlreadyAdded.into(),
+            staff::Error::NotFound.into(),
+            staff::Error::InvalidName.into(),
+            team::Error::AlreadyCreated.into(),
+            team::Error::NotFound.into(),
+            team::Error::Deleted.into(),
+            team::Error::InvalidName.into(),
+            team::Error::Full.into(),
+            team::Error::UnknownMember.into(),
+            visit::Error::AlreadyBegun.into(),
+            visit::Error::NotFound.into(),
+            visit::Error::Over.into(),
+            visit::Error::InvalidReason.into(),
         ]
     }
 

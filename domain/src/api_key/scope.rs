@@ -27,6 +27,7 @@ pub const NOUNS: &[&str] = &[
     "teams",
     "templates",
     "tickets",
+    "workspace",
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

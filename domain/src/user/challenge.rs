@@ -10,6 +10,8 @@ use uuid::Uuid;
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     EmailVerification,
+    /// Of an organisation to who isn't a user yet.
+    Invitation,
     LoginCode,
     PasswordReset,
     SecondFactor,

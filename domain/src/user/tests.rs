@@ -100,9 +100,17 @@ fn who_was_deactivated_is_not_there_any_more() {
     let user = after(&history);
     assert_eq!(user.active_role(), None);
     assert!(!user.keeps(Uuid::from_u128(21), user.generation));
-    assert_eq!(decide_after::<User>(&history, Command::Deactivate), Ok(vec![]));
-    let promote = Command::ChangeRole { role: Role::Admin };
-    assert_eq!(decide_after::<User>(&history, promote), Err(Error::Deactivated));
+    let password = secret(9);
+    let change = Command::ChangePassword { password, session: None };
+    assert_eq!(decide_after::<User>(&history, change), Err(Error::Deactivated));
+}
+
+#[test]
+fn who_accepts_an_invitation_has_the_address_that_it_was_mailed_to() {
+    let verified = Event::EmailVerified { by: Purpose::Invitation };
+    let verify = |history: &[Event]| decide_after::<User>(history, Command::VerifyEmail);
+    assert_eq!(verify(&[registered()]), Ok(vec![verified.clone()]));
+    assert_eq!(verify(&[registered(), verified]), Ok(vec![]));
 }
 
 #[test]

@@ -43,6 +43,11 @@ fn of_organization(error: &organization::Error) -> Told {
         Error::AlreadyFounded => (CONFLICT, "organization.already_founded", None),
         Error::NotFound => (MISSING, "organization.not_found", None),
         Error::InvalidName => (INVALID, "organization.invalid_name", Some("organization")),
+        Error::OwnersOnly => (FORBIDDEN, "organization.owners_only", None),
+        Error::LastOwner => (CONFLICT, "organization.last_owner", None),
+        Error::InvalidLogo => (INVALID, "organization.invalid_logo", Some("logo")),
+        Error::InvalidReason => (INVALID, "organization.invalid_reason", Some("reason")),
+        Error::NoSeatLeft(_) => (FORBIDDEN, "organization.no_seat_left", None),
         Error::OwnSecondFactorFirst => (CONFLICT, "organization.own_second_factor_first", None),
     }
 }
@@ -62,6 +67,8 @@ fn of_user(error: &user::Error) -> Told {
         Error::AlreadyRegistered => (CONFLICT, "user.already_registered", None),
         Error::NotFound => (MISSING, "user.not_found", None),
         Error::Deactivated => (CONFLICT, "user.deactivated", None),
+        Error::AboveOwnRole => (FORBIDDEN, "user.above_own_role", None),
+        Error::OwnDeactivation => (CONFLICT, "user.own_deactivation", None),
         Error::InvalidName => (INVALID, "user.invalid_name", Some("name")),
         Error::InvalidEmail => (INVALID, "user.invalid_email", Some("email")),
         Error::EmailTaken => (CONFLICT, "user.email_taken", Some("email")),

@@ -1,0 +1,81 @@
+//! What an organisation decides about itself, and what it refuses.
+
+use super::*;
+use crate::aggregate::decide_after;
+
+const ANN: Uuid = Uuid::from_u128(7);
+const BEN: Uuid = Uuid::from_u128(8);
+
+fn founded() -> Event {
+    Event::Founded { name: "Baraka".into() }
+}
+
+fn decide(events: &[Event], command: Command) -> Result<Vec<Event>, Error> {
+    let history = [&[founded()], events].concat();
+    decide_after::<Organization>(&history, command)
+}
+
+#[test]
+fn who_has_no_second_factor_requires_none_of_others() {
+    let require = |required, own| {
+        decide(&[], Command::RequireSecondFactor { required, own, by: Role::Owner })
+    };
+    assert_eq!(require(true, false), Err(Error::OwnSecondFactorFirst));
+    let set = Event::SecondFactorRequirementSet { required: true };
+    assert_eq!(require(true, true), Ok(vec![set.clone()]));
+    assert_eq!(require(false, false), Ok(vec![]));
+    let again = Command::RequireSecondFactor { required: true, own: false, by: Role::Owner };
+    assert_eq!(decide(&[set], again), Ok(vec![]));
+}
+
+#[test]
+fn only_an_owner_says_what_everybody_needs() {
+    let admins = Command::RequireSecondFactor { required: true, own: true, by: Role::Admin };
+    assert_eq!(decide(&[], admins), Err(Error::OwnersOnly));
+}
+
+#[test]
+fn an_organisation_keeps_an_owner() {
+    let added = |user| Event::OwnerAdded { user };
+    let remove = |user| Command::RemoveOwner { user };
+    assert_eq!(decide(&[added(ANN)], remove(ANN)), Err(Error::LastOwner));
+    let removed = Event::OwnerRemoved { user: ANN };
+    assert_eq!(decide(&[added(ANN), added(BEN)], remove(ANN)), Ok(vec![removed.clone()]));
+    let history = [added(ANN), added(BEN), removed];
+    assert_eq!(decide(&history, remove(BEN)), Err(Error::LastOwner));
+    assert_eq!(decide(&history, remove(ANN)), Ok(vec![]));
+}
+
+#[test]
+fn while_nobody_knows_who_else_owns_it_no_owner_leaves() {
+    assert_eq!(decide(&[], Command::RemoveOwner { user: ANN }), Err(Error::LastOwner));
+}
+
+#[test]
+fn a_setting_that_is_so_already_is_no_news() {
+    let set = Event::TimezoneSet { timezone: "Africa/Nairobi".into() };
+    let command = || Command::SetTimezone { timezone: "Africa/Nairobi".into() };
+    assert_eq!(decide(&[], command()), Ok(vec![set.clone()]));
+    assert_eq!(decide(&[set], command()), Ok(vec![]));
+    assert_eq!(decide(&[], Command::Rename { name: "Baraka".into() }), Ok(vec![]));
+    assert_eq!(decide(&[], Command::Rename { name: " ".into() }), Err(Error::InvalidName));
+    assert_eq!(decide(&[], Command::RestrictAgents { restricted: false }), Ok(vec![]));
+}
+
+#[test]
+fn an_organisation_is_suspended_for_a_reason_and_once() {
+    let suspend = |reason: &str| Command::Suspend { reason: reason.into() };
+    let suspended = Event::Suspended { reason: "Unpaid".into() };
+    assert_eq!(decide(&[], suspend("Unpaid")), Ok(vec![suspended.clone()]));
+    assert_eq!(decide(&[], suspend("")), Err(Error::InvalidReason));
+    let history = [suspended];
+    assert_eq!(decide(&history, suspend("Unpaid still")), Ok(vec![]));
+    assert_eq!(decide(&history, Command::Reactivate), Ok(vec![Event::Reactivated {}]));
+    assert_eq!(decide(&[], Command::Reactivate), Ok(vec![]));
+}
+
+#[test]
+fn nothing_is_decided_about_an_organisation_that_is_not() {
+    let rename = Command::Rename { name: "Baraka".into() };
+    assert_eq!(decide_after::<Organization>(&[], rename), Err(Error::NotFound));
+}
