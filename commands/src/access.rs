@@ -3,12 +3,14 @@
 
 pub mod accounts;
 pub(crate) mod challenges;
+pub mod invitations;
 mod kept;
 mod keys;
 pub mod limits;
 pub mod password;
 pub mod second_factor;
 pub mod sign_in;
+pub mod staff;
 mod token;
 
 use std::net::IpAddr;
@@ -46,6 +48,12 @@ pub struct Principal {
     pub via: Via,
     /// The organisation requires a second factor, and they have none yet.
     pub must_enrol: bool,
+    /// The platform has suspended the organisation; staff who visit it get in all the same.
+    pub suspended: bool,
+    /// They see only conversations that are theirs or nobody's.
+    pub sees_own_only: bool,
+    /// What the organisation's plan says, if it says something.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// By what somebody calls.
@@ -53,6 +61,26 @@ pub struct Principal {
 pub enum Via {
     Key(Uuid),
     Session(Uuid),
+    /// The platform's staff, from outside.
+    Staff(Uuid),
+    /// Of the platform's staff; the user is theirs, and none of the organisation's.
+    Visit(Uuid),
+}
+
+impl Via {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Via::Key(_) => "key",
+            Via::Session(_) => "session",
+            Via::Staff(_) => "staff",
+            Via::Visit(_) => "visit",
+        }
+    }
+
+    pub fn id(self) -> Uuid {
+        let (Via::Key(id) | Via::Session(id) | Via::Staff(id) | Via::Visit(id)) = self;
+        id
+    }
 }
 
 /// Where a request comes from.
@@ -83,13 +111,20 @@ impl Origin {
 }
 
 impl Principal {
+    /// Somebody of the platform's staff, who acts upon an organisation from above.
+    pub fn of_staff(organization: Uuid, staff: Uuid) -> Principal {
+        let (known, via) = (Organization::default(), Via::Staff(staff));
+        principal(&known, organization, staff, Role::Admin, via)
+    }
+
     /// Commands of theirs that belong to a request.
     pub fn meta(&self, origin: &Origin) -> Meta {
         let mut meta = origin.meta(self.tenant, self.user);
-        let via = match self.via {
-            Via::Key(id) => format!("key:{id}"),
-            Via::Session(id) => format!("session:{id}"),
-        };
+        let via = format!("{}:{}", self.via.as_str(), self.via.id());
+        if let Via::Visit(_) | Via::Staff(_) = self.via {
+            meta.actor = Actor::Staff(self.user);
+        }
+        meta.sees_own_only = self.sees_own_only.then_some(self.user);
         if let Value::Object(members) = &mut meta.metadata {
             members.insert("via".to_owned(), Value::String(via));
         }
@@ -143,6 +178,7 @@ impl Access {
             Kind::ApiKey => self.by_key(owner, Some(secret)).await,
             Kind::KeyToken => self.by_key(owner, None).await,
             Kind::Access => self.by_session(owner).await,
+            Kind::Visit => self.by_visit(owner).await,
             _ => Ok(None),
         }
     }
@@ -162,14 +198,10 @@ impl Access {
             return Ok(None);
         };
         keys::note_use(&self.commands, tenant, id).await?;
-        Ok(Some(Principal {
-            tenant,
-            user: grant.user,
-            role,
-            scopes: grant.scopes,
-            via: Via::Key(id),
-            must_enrol: false,
-        }))
+        let organization = self.organization(tenant).await?;
+        let via = Via::Key(id);
+        let principal = principal(&organization, tenant, grant.user, role, via);
+        Ok(Some(Principal { scopes: grant.scopes, ..principal }))
     }
 
     async fn by_session(&self, owner: Owner) -> Result<Option<Principal>, Error> {
@@ -181,15 +213,49 @@ impl Access {
         let Some(role) = user.active_role().filter(|_| user.keeps(id, standing.generation)) else {
             return Ok(None);
         };
-        let (organization, _) = self.commands.load::<Organization>(tenant, tenant).await?;
-        Ok(Some(Principal {
-            tenant,
-            user: standing.user,
-            role,
-            scopes: Scopes::default(),
-            via: Via::Session(id),
-            must_enrol: organization.requires_second_factor && !user.has_second_factor(),
-        }))
+        let organization = self.organization(tenant).await?;
+        let must_enrol = organization.requires_second_factor && !user.has_second_factor();
+        let via = Via::Session(id);
+        let principal = principal(&organization, tenant, standing.user, role, via);
+        Ok(Some(Principal { must_enrol, ..principal }))
+    }
+
+    /// Staff may do what an admin may, but for what needs a session.
+    async fn by_visit(&self, owner: Owner) -> Result<Option<Principal>, Error> {
+        let Some(visitor) = staff::by_visit(&self.commands, owner).await? else { return Ok(None) };
+        let organization = self.organization(owner.tenant).await?;
+        let via = Via::Visit(owner.id);
+        let principal = principal(&organization, owner.tenant, visitor, Role::Admin, via);
+        Ok(Some(Principal { suspended: false, ..principal }))
+    }
+
+    async fn organization(&self, tenant: Uuid) -> Result<Organization, Error> {
+        Ok(self.commands.load::<Organization>(tenant, tenant).await?.0)
+    }
+
+    /// Which member of the platform's staff has this key. Asked each time: they call seldom.
+    pub async fn staff(&self, text: &str) -> Result<Option<Uuid>, Error> {
+        staff::by_key(&self.commands, text).await
+    }
+}
+
+fn principal(
+    organization: &Organization,
+    tenant: Uuid,
+    user: Uuid,
+    role: Role,
+    via: Via,
+) -> Principal {
+    Principal {
+        tenant,
+        user,
+        role,
+        scopes: Scopes::default(),
+        via,
+        must_enrol: false,
+        suspended: organization.suspended.is_some(),
+        sees_own_only: organization.agents_see_own_only && role == Role::Agent,
+        requests_per_minute: organization.limits.requests_per_minute,
     }
 }
 

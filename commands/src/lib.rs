@@ -6,9 +6,13 @@ pub mod effects;
 pub mod error;
 pub mod gateways;
 pub mod intake;
+pub mod members;
+pub mod names;
 pub mod policies;
+pub mod presence;
 pub mod setup;
 pub mod sourced;
+pub mod teams;
 pub mod templates;
 pub mod work;
 
@@ -45,6 +49,8 @@ pub struct Meta {
     /// An object of strings; personal ones marked.
     pub metadata: Value,
     pub idempotency: Option<IdempotencyKey>,
+    /// Who sees only conversations that are theirs or nobody's; others don't exist for them.
+    pub sees_own_only: Option<Uuid>,
 }
 
 /// A client's key and what it was used for, both as keyed hashes.
@@ -65,6 +71,7 @@ impl Meta {
             causation_id: None,
             metadata: Value::Object(serde_json::Map::new()),
             idempotency: None,
+            sees_own_only: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Policies: when X, then Y. Each reads the log from where it stopped, and never again from the
 //! beginning: what it asked for has happened in the world.
 
+pub mod release_work;
 pub mod send_mails;
 pub mod send_messages;
 pub mod submit_payouts;

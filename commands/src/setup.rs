@@ -1,12 +1,11 @@
 //! What must exist before anybody can call: an organisation and its people.
 
+use domain::Actor;
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
-use domain::user::{self, User};
-use domain::{Actor, Personal};
 use uuid::Uuid;
 
-use crate::{Commands, Error, Meta};
+use crate::{Commands, Error, Meta, Work, members};
 
 /// Founds an organisation; its id is the tenant of all that follows.
 pub async fn found_organization(commands: &Commands, name: &str) -> Result<Uuid, Error> {
@@ -23,8 +22,22 @@ pub async fn register_user(
     role: Role,
 ) -> Result<Uuid, Error> {
     let id = Uuid::now_v7();
-    let register =
-        || user::Command::Register { name: Personal::identity(id, name.to_owned()), role };
-    commands.execute::<User>(id, register, &Meta::new(tenant, Actor::System)).await?;
+    hire(commands, tenant, id, name, role).await?;
     Ok(id)
+}
+
+/// Registers a user whose id is known already.
+pub async fn hire(
+    commands: &Commands,
+    tenant: Uuid,
+    id: Uuid,
+    name: &str,
+    role: Role,
+) -> Result<(), Error> {
+    let meta = Meta::new(tenant, Actor::System);
+    let _turn = commands.turn(id).await;
+    let enlisted = commands
+        .transact(&meta, async |work: &mut Work| members::enlist(work, id, name, role).await)
+        .await;
+    enlisted.map(drop)
 }

@@ -1,5 +1,7 @@
 //! What waits for an answer: one row for each conversation, with its newest message.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Event, Message, Outgoing, State};
 use domain::message::Kind;
@@ -201,6 +203,8 @@ pub struct Filter {
     pub channel: Option<Uuid>,
     /// Only conversations with these contacts.
     pub contacts: Option<Vec<Uuid>>,
+    /// Only those that are this user's or nobody's.
+    pub seen_by: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -254,7 +258,7 @@ pub async fn page(
         find.sql.push(" and unread > 0");
     }
     find.when("channel_id = {}", filter.channel);
-    find.when("contact_id = any({})", filter.contacts);
+    find.when("contact_id = any({})", filter.contacts).when(SEEN_BY, filter.seen_by);
     if let Some((at, conversation)) = after {
         find.sql.push(" and (last_message_at, conversation_id) < (").push_bind(at);
         find.sql.push(", ").push_bind(conversation).push(")");
@@ -262,11 +266,43 @@ pub async fn page(
     find.fetch("last_message_at desc, conversation_id desc", limit).await
 }
 
-/// One conversation.
-pub async fn find(finder: &Finder<Inbox>, conversation: Uuid) -> Result<Option<Row>, Error> {
+const SEEN_BY: &str = "(assignee is null or assignee = {})";
+
+/// One conversation; where `seen_by` is told, only if it is theirs or nobody's.
+pub async fn find(
+    finder: &Finder<Inbox>,
+    conversation: Uuid,
+    seen_by: Option<Uuid>,
+) -> Result<Option<Row>, Error> {
     let mut find = finder.select("r.*");
-    find.when("conversation_id = {}", Some(conversation));
+    find.when("conversation_id = {}", Some(conversation)).when(SEEN_BY, seen_by);
     find.fetch_one().await
+}
+
+/// Which of these conversations are this user's or nobody's.
+pub async fn seen_by(
+    finder: &Finder<Inbox>,
+    user: Uuid,
+    among: Vec<Uuid>,
+) -> Result<BTreeSet<Uuid>, Error> {
+    let most = i64::try_from(among.len()).unwrap_or(i64::MAX);
+    let mut find = finder.select("r.*");
+    find.when("conversation_id = any({})", Some(among)).when(SEEN_BY, Some(user));
+    let rows: Vec<Row> = find.fetch("conversation_id", most).await?;
+    Ok(rows.into_iter().map(|row| row.conversation_id).collect())
+}
+
+/// Conversations that somebody has and that are not closed.
+pub async fn open_of(
+    finder: &Finder<Inbox>,
+    assignee: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let mut find = finder.select("r.*");
+    find.sql.push(" and state <> 'closed'");
+    find.when("assignee = {}", Some(assignee));
+    let rows: Vec<Row> = find.fetch("conversation_id", limit).await?;
+    Ok(rows.into_iter().map(|row| row.conversation_id).collect())
 }
 
 pub(crate) fn author(author: Author) -> &'static str {

@@ -285,3 +285,16 @@ pub async fn find(finder: &Finder<Tickets>, ticket: Uuid) -> Result<Option<Row>,
     find.when("ticket_id = {}", Some(ticket));
     find.fetch_one().await
 }
+
+/// Tickets that somebody has and that are not closed.
+pub async fn open_of(
+    finder: &Finder<Tickets>,
+    assignee: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let mut find = finder.select("r.*");
+    find.sql.push(" and state <> 'closed'");
+    find.when("assignee = {}", Some(assignee));
+    let rows: Vec<Row> = find.fetch("ticket_id", limit).await?;
+    Ok(rows.into_iter().map(|row| row.ticket_id).collect())
+}

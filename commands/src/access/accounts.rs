@@ -13,7 +13,7 @@ use super::password::Password;
 use super::sign_in::{Pair, SignedIn};
 use super::token::Kind;
 use super::{Origin, Principal, Via, challenges};
-use crate::{Commands, Error, Meta, Outcome, Work};
+use crate::{Commands, Error, Meta, Outcome, Work, members};
 
 /// Who signs in names no organisation: an address belongs to one user among all of them.
 const EMAIL: &str = "user.email";
@@ -74,9 +74,7 @@ pub async fn register(
         .transact(&origin.meta(tenant, user), async |work: &mut Work| {
             let found = organization::Command::Found { name: new.organization.clone() };
             work.execute::<Organization>(tenant, found).await?;
-            let name = Personal::identity(user, new.name.clone());
-            let register = user::Command::Register { name, role: Role::Owner };
-            work.execute::<User>(user, register).await?;
+            members::enlist(work, user, &new.name, Role::Owner).await?;
             set_email(work, user, &new.email).await?;
             let password = user::Command::SetPassword { password: password.clone() };
             work.execute::<User>(user, password).await?;
@@ -114,7 +112,7 @@ pub async fn change_password(
     let (tenant, user) = (principal.tenant, principal.user);
     let session = match principal.via {
         Via::Session(session) => Some(session),
-        Via::Key(_) => None,
+        Via::Key(_) | Via::Staff(_) | Via::Visit(_) => None,
     };
     set_password(commands, meta, user, new, |password| user::Command::ChangePassword {
         password,

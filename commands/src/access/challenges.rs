@@ -22,7 +22,7 @@ pub(crate) fn time(purpose: Purpose) -> Duration {
         Purpose::SecondFactor => 5 * MINUTE,
         Purpose::LoginCode => 10 * MINUTE,
         Purpose::PasswordReset => 60 * MINUTE,
-        Purpose::EmailVerification => 7 * 24 * 60 * MINUTE,
+        Purpose::EmailVerification | Purpose::Invitation => 7 * 24 * 60 * MINUTE,
     })
 }
 
@@ -35,6 +35,7 @@ pub(super) async fn to_mail(
     let kind = match purpose {
         Purpose::PasswordReset => Kind::PasswordReset,
         Purpose::EmailVerification => Kind::EmailVerification,
+        Purpose::Invitation => Kind::Invitation,
         Purpose::LoginCode | Purpose::SecondFactor => {
             let (id, code) = (Uuid::now_v7(), six_digits()?);
             let time = Some(time(purpose));

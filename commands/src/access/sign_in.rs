@@ -81,6 +81,11 @@ impl Pair {
         work.execute::<Session>(self.session, session::Command::Start(start)).await.map(drop)
     }
 
+    /// What was minted in vain where nothing comes of it.
+    pub(super) fn secrets(&self) -> [Uuid; 2] {
+        [self.tokens.access.id, self.tokens.refresh.id]
+    }
+
     pub(super) fn told(self, tenant: Uuid, user: Uuid, position: i64) -> SignedIn {
         let Pair { session, access, refresh, .. } = self;
         SignedIn { tenant, user, session, access, refresh, position }

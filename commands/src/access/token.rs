@@ -23,10 +23,15 @@ pub enum Kind {
     SecondFactor,
     PasswordReset,
     EmailVerification,
+    Invitation,
+    /// A member of the platform's staff.
+    Staff,
+    /// Their visit to an organisation.
+    Visit,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    const ALL: [Kind; 10] = [
         Kind::ApiKey,
         Kind::KeyToken,
         Kind::Access,
@@ -34,6 +39,9 @@ impl Kind {
         Kind::SecondFactor,
         Kind::PasswordReset,
         Kind::EmailVerification,
+        Kind::Invitation,
+        Kind::Staff,
+        Kind::Visit,
     ];
 
     fn prefix(self) -> &'static str {
@@ -45,6 +53,9 @@ impl Kind {
             Kind::SecondFactor => "vbm_",
             Kind::PasswordReset => "vbp_",
             Kind::EmailVerification => "vbe_",
+            Kind::Invitation => "vbi_",
+            Kind::Staff => "vbs_",
+            Kind::Visit => "vbv_",
         }
     }
 
@@ -58,6 +69,9 @@ impl Kind {
             Kind::SecondFactor => "second_factor_token",
             Kind::PasswordReset => "password_reset_token",
             Kind::EmailVerification => "email_verification_token",
+            Kind::Invitation => "invitation_token",
+            Kind::Staff => "staff_key",
+            Kind::Visit => "visit_token",
         }
     }
 }

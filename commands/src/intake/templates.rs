@@ -8,15 +8,14 @@ use uuid::Uuid;
 
 use super::Intake;
 use crate::gateways::whatsapp::webhook::{Notification, Template, TemplateEvent};
-use crate::{Error, Refusal, Work};
+use crate::{Error, Refusal, Work, names};
 
 /// The scope of claims on a name in a language on a channel.
 pub const NAME: &str = "template.name";
 /// The scope of claims on Meta's ids.
 pub const PROVIDER_ID: &str = "template.provider_id";
 
-/// The beginning of a name's claims. Which template of that name it is follows: names can be taken
-/// again when their template was removed, and nothing takes a claim back.
+/// The beginning of the claims on a name.
 pub fn name_claim(
     store: &Store,
     tenant: Uuid,
@@ -24,8 +23,8 @@ pub fn name_claim(
     name: &str,
     language: &str,
 ) -> Vec<u8> {
-    let parts = [NAME.as_bytes(), channel.as_bytes(), name.as_bytes(), language.as_bytes()];
-    store.lookup(tenant, &parts)[..16].to_vec()
+    let parts = [channel.as_bytes().as_slice(), name.as_bytes(), language.as_bytes()];
+    names::value(store, tenant, NAME, &parts)
 }
 
 /// The value under which Meta's id of a template is claimed.
@@ -76,19 +75,13 @@ pub async fn claim_provider_id(
 
 /// Claims a new template's name, which is free where it has no owner or only one that was removed.
 pub async fn claim_name(work: &mut Work<'_>, id: Uuid, draft: &Draft) -> Result<(), Error> {
-    let (store, tenant) = (work.commands().store().clone(), work.meta().tenant);
-    let prefix = name_claim(&store, tenant, draft.channel, &draft.name, &draft.language);
-    let claims = store.claims(tenant, &[(NAME, prefix.clone())]).await?;
-    if let Some(last) = claims.last() {
-        let owner = owner(last)?;
-        let known = work.get::<template::Template>(owner).await?;
-        if owner != id && known.standing.state != template::State::Removed {
-            return Err(Refusal::Taken { scope: NAME.into(), owner: last.owner.clone() }.into());
-        }
-    }
-    let ordinal = u32::try_from(claims.len()).unwrap_or(u32::MAX).to_be_bytes();
-    work.claim(NAME, [prefix, ordinal.to_vec()].concat(), id.to_string());
-    Ok(())
+    let (store, tenant) = (work.commands().store(), work.meta().tenant);
+    let name = name_claim(store, tenant, draft.channel, &draft.name, &draft.language);
+    names::claim(work, NAME, name, id, async |work, last| {
+        let standing = &work.get::<template::Template>(last).await?.standing;
+        Ok(standing.state == template::State::Removed)
+    })
+    .await
 }
 
 impl Intake<'_, '_> {

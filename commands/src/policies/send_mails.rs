@@ -1,7 +1,10 @@
-//! When somebody needs an answer that only a reader of their mail can give, it is mailed to them.
+//! When somebody needs an answer that only a reader of their mail can give, or is invited, it is
+//! mailed to them.
 
 mod letter;
 
+use domain::invitation::{self, Invitation};
+use domain::organization::Organization;
 use domain::user::{Event, Purpose, User};
 use domain::{Aggregate, Personal};
 use event_store::codec::Opened;
@@ -17,7 +20,7 @@ use crate::{Commands, Error};
 
 const KIND: &str = "mail";
 
-/// Asks for a mail for each challenge that is answered by mail.
+/// Asks for a mail for each challenge that is answered by mail, and for each invitation.
 pub struct SendMails;
 
 impl Policy for SendMails {
@@ -28,14 +31,14 @@ impl Policy for SendMails {
         if !purpose.is_mailed() {
             return Ok(false);
         }
-        let user = stored.aggregate_id.parse().unwrap_or_default();
+        let aggregate = stored.aggregate_id.parse().unwrap_or_default();
         let effect = NewEffect {
             id: stored.event_id,
             tenant: stored.tenant_id,
             kind: KIND,
-            aggregate: user,
+            aggregate,
             position: stored.position,
-            order_key: user,
+            order_key: aggregate,
             line: Uuid::nil(),
             // A repeat bears the same Message-ID.
             idempotent: true,
@@ -51,13 +54,19 @@ struct Challenge {
 }
 
 fn challenge(stored: &Recorded) -> Option<Challenge> {
-    if stored.aggregate_type != User::TYPE || stored.event_type != "ChallengeIssued" {
-        return None;
-    }
-    match serde_json::from_str(&stored.payload) {
-        Ok(Event::ChallengeIssued { purpose, secret, .. }) => {
-            Some(Challenge { purpose, secret: secret.id })
-        }
+    match (stored.aggregate_type.as_str(), stored.event_type.as_str()) {
+        (User::TYPE, "ChallengeIssued") => match serde_json::from_str(&stored.payload) {
+            Ok(Event::ChallengeIssued { purpose, secret, .. }) => {
+                Some(Challenge { purpose, secret: secret.id })
+            }
+            _ => None,
+        },
+        (Invitation::TYPE, "Created" | "Resent") => match serde_json::from_str(&stored.payload) {
+            Ok(
+                invitation::Event::Created { token, .. } | invitation::Event::Resent { token, .. },
+            ) => Some(Challenge { purpose: Purpose::Invitation, secret: token.id }),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -80,22 +89,50 @@ impl Mailer {
             .await
             .map_err(event_store::Error::from)?;
         let Some(challenge) = stored.as_ref().and_then(challenge) else { return Ok(None) };
+        let Some(answer) = challenges::answer(store, challenge.secret).await? else {
+            return Ok(None);
+        };
+        let (to, (subject, body)) = match challenge.purpose {
+            Purpose::Invitation => {
+                let Some(to) = self.guest(effect, challenge.secret).await? else { return Ok(None) };
+                let (organization, _) = self.commands.load::<Organization>(tenant, tenant).await?;
+                (to, letter::inviting_to(&organization.name.unwrap_or_default(), &answer))
+            }
+            purpose => {
+                let Some(to) = self.challenged(effect, &challenge).await? else { return Ok(None) };
+                (to, letter::about(purpose, &answer))
+            }
+        };
+        Ok(Some(Mail { id: effect.id, to, subject, body }))
+    }
+
+    /// The address of a user whose challenge is open.
+    async fn challenged(
+        &self,
+        effect: &Effect,
+        challenge: &Challenge,
+    ) -> Result<Option<String>, Error> {
+        let (store, tenant) = (self.commands.store(), effect.tenant_id);
         let (user, _) = self.commands.load::<User>(tenant, effect.aggregate).await?;
         let open = user.challenges.get(&challenge.purpose);
         let now = store.clock().now();
         if open.is_none_or(|open| open.id != challenge.secret || !open.is_open(now)) {
             return Ok(None);
         }
-        let Some(answer) = challenges::answer(store, challenge.secret).await? else {
-            return Ok(None);
-        };
         let Some(Personal::Encrypted(address)) = user.email else { return Ok(None) };
         let opened = store.codec().open_tokens(tenant, &[&address]).await?;
-        let Some(Opened::Clear(serde_json::Value::String(to))) = opened.into_iter().next() else {
-            return Ok(None);
-        };
-        let (subject, body) = letter::about(challenge.purpose, &answer);
-        Ok(Some(Mail { id: effect.id, to, subject, body }))
+        match opened.into_iter().next() {
+            Some(Opened::Clear(serde_json::Value::String(to))) => Ok(Some(to)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The address that is invited, while this is the newest mail about it.
+    async fn guest(&self, effect: &Effect, secret: Uuid) -> Result<Option<String>, Error> {
+        let load = self.commands.load::<Invitation>(effect.tenant_id, effect.aggregate);
+        let now = self.commands.store().clock().now();
+        let asked = load.await?.0.asked.filter(|it| it.token == secret && it.is_pending(now));
+        Ok(asked.and_then(|asked| Some(asked.email.clear()?.as_str().to_owned())))
     }
 }
 

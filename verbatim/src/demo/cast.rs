@@ -2,11 +2,11 @@
 //! point: done again, it does what is left.
 
 use commands::access::{self, Access};
-use commands::{Commands, Meta};
+use commands::{Commands, Meta, setup};
+use domain::Actor;
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
-use domain::user::{self, User};
-use domain::{Actor, Personal};
+use domain::user::User;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -87,10 +87,7 @@ async fn hire(
 ) -> Outcome<()> {
     let (known, _) = commands.load::<User>(organization, id).await?;
     if known.role.is_none() {
-        let register =
-            || user::Command::Register { name: Personal::identity(id, name.to_owned()), role };
-        let meta = Meta::new(organization, Actor::System);
-        commands.execute::<User>(id, register, &meta).await?;
+        setup::hire(commands, organization, id, name, role).await?;
     }
     Ok(())
 }

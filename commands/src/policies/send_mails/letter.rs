@@ -18,7 +18,9 @@ pub(super) fn about(purpose: Purpose, answer: &str) -> (String, String) {
             "Reset your password".to_owned(),
             "With this token you set a new password at Verbatim:",
         ),
-        Purpose::SecondFactor => ("Your code".to_owned(), "Your code at Verbatim:"),
+        Purpose::Invitation | Purpose::SecondFactor => {
+            ("Your code".to_owned(), "Your code at Verbatim:")
+        }
     };
     // The answer has the whole line: a mail breaks those that are longer than 76.
     let body = format!(
@@ -27,6 +29,18 @@ pub(super) fn about(purpose: Purpose, answer: &str) -> (String, String) {
         span(purpose)
     );
     (subject, body)
+}
+
+/// Subject and text to somebody who may never have heard of us.
+pub(super) fn inviting_to(organization: &str, token: &str) -> (String, String) {
+    // A name may hold anything; a subject is one line.
+    let organization: String = organization.chars().filter(|c| !c.is_control()).collect();
+    let body = format!(
+        "{organization} invites you to Verbatim. This token lets you in:\n\n{token}\n\nIt is good \
+         once, for {}. If you don't know {organization}, do nothing.\n",
+        span(Purpose::Invitation)
+    );
+    (format!("{organization} invites you"), body)
 }
 
 fn span(purpose: Purpose) -> String {
@@ -49,5 +63,8 @@ mod tests {
         assert!(body.contains("\n042117\n") && body.contains("10 minutes"));
         assert!(about(Purpose::PasswordReset, "vbp_1").1.contains("an hour"));
         assert!(about(Purpose::EmailVerification, "vbe_1").1.contains("7 days"));
+        let (subject, body) = inviting_to("Baraka\r\nBcc: all", "vbi_1");
+        assert_eq!(subject, "BarakaBcc: all invites you");
+        assert!(body.contains("\nvbi_1\n") && body.contains("7 days"));
     }
 }
