@@ -3,6 +3,7 @@
 mod demo;
 mod server;
 mod settings;
+mod staff;
 
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ struct Arguments {
     settings: Settings,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Verb {
     /// Serve the API. This is what happens without a verb, too.
     Serve,
@@ -29,6 +30,9 @@ enum Verb {
     Demo,
     /// Print the document that describes the API.
     Openapi,
+    /// Add and remove the platform's staff, who stand above all organisations.
+    #[command(subcommand)]
+    Staff(staff::Verb),
 }
 
 fn main() -> ExitCode {
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
         println!("{:#}", api::document());
         return ExitCode::SUCCESS;
     }
-    let quiet = matches!(verb, Verb::Demo);
+    let quiet = !matches!(verb, Verb::Serve);
     tell_log(if quiet { "warn" } else { "info,sqlx::postgres::notice=warn" });
     // Whoever makes an HTTP client finds it; that there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             Verb::Serve => server::serve(&arguments.settings).await,
             Verb::Demo => demo::run(&arguments.settings).await,
             Verb::Openapi => Ok(()),
+            Verb::Staff(verb) => staff::run(&arguments.settings, &verb).await,
         }
     });
     match outcome {

@@ -7,11 +7,12 @@ use api::{Application, State};
 use commands::gateways::http;
 use commands::gateways::smtp::Post;
 use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
+use commands::policies::release_work::{ReleaseWork, Releaser};
 use commands::policies::send_mails::{Mailer, SendMails};
 use commands::policies::send_messages::{SendMessages, Sender};
 use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
 use commands::policies::submit_templates::{SubmitTemplates, Submitter};
-use commands::{Commands, effects, policies};
+use commands::{Commands, effects, policies, presence};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
@@ -87,12 +88,18 @@ impl Server {
             },
         )?;
         let mailer = Mailer::new(commands.clone(), post);
+        let releaser = Releaser::new(commands.clone());
         let (stop, stopped) = watch::channel(false);
         let workers = vec![
             tokio::spawn(projections::live::run(database.clone(), store.clone(), stopped.clone())),
             tokio::spawn(projections::search::run(
                 database.clone(),
                 store.clone(),
+                stopped.clone(),
+            )),
+            tokio::spawn(policies::run(
+                commands.clone(),
+                ReleaseWork::new(commands.clone()),
                 stopped.clone(),
             )),
             tokio::spawn(policies::run(commands.clone(), SendMails, stopped.clone())),
@@ -106,6 +113,8 @@ impl Server {
             // Decisions may borrow across awaits in ways that keep them on one thread.
             actix_web::rt::spawn(effects::run(commands.clone(), mailer, stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), payer, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), releaser, stopped.clone())),
+            actix_web::rt::spawn(presence::run(commands.clone(), stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), sender, stopped.clone())),
             actix_web::rt::spawn(effects::run(commands.clone(), submitter, stopped)),
         ];
