@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use commands::Meta;
-use commands::access::{Origin, Principal, Via};
+use commands::access::{Origin, Principal, Via, staff};
 use domain::aggregate::Role;
 use domain::api_key::Act;
 use uuid::Uuid;
@@ -57,6 +57,25 @@ pub(crate) struct AuditReader(pub(crate) Member);
 #[derive(Clone, Debug)]
 pub(crate) struct Administrator(pub(crate) Writer);
 
+/// Who works here and speaks for themselves: everybody but auditors, and staff who visit.
+#[derive(Clone, Debug)]
+pub(crate) struct Colleague(pub(crate) Writer);
+
+/// Somebody of the platform's staff.
+#[derive(Clone, Debug)]
+pub(crate) struct Staff {
+    pub(crate) id: Uuid,
+    origin: Origin,
+}
+
+impl Staff {
+    /// What they do to an organisation, they do there, in their own name.
+    pub(crate) fn upon(&self, organization: Uuid) -> Writer {
+        let principal = Principal::of_staff(organization, self.id);
+        Writer(Member { principal, origin: self.origin.clone() })
+    }
+}
+
 /// Who may change anything.
 const WRITERS: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor, Role::Agent];
 const AUDIT_READERS: &[Role] = &[Role::Owner, Role::Admin, Role::Auditor];
@@ -67,31 +86,44 @@ impl Member {
         self.principal.tenant
     }
 
+    /// Who sees only conversations that are theirs or nobody's.
+    pub(crate) fn only(&self) -> Option<Uuid> {
+        self.principal.sees_own_only.then_some(self.principal.user)
+    }
+
     /// Commands of this request run in the caller's name and belong to the request.
     pub(crate) fn meta(&self) -> Meta {
         self.principal.meta(&self.origin)
     }
 
     async fn known(request: &HttpRequest) -> Result<(Member, String), Problem> {
-        let key = key(request).ok_or_else(|| {
-            let detail = "send a key or token as `Authorization: Bearer <key>`";
-            unauthorized("auth.missing_key", detail)
-        })?;
+        let key = key(request).ok_or_else(missing_key)?;
         let state = state(request)?;
-        let principal = state.access.check(&key).await?.ok_or_else(|| {
-            let detail = "the key or token is none of ours, has expired, or was revoked";
-            unauthorized("auth.invalid_key", detail)
-        })?;
+        let principal = state.access.check(&key).await?.ok_or_else(invalid_key)?;
         Ok((Member { principal, origin: origin(request, state.terms.proxies) }, key))
     }
 
     async fn of(request: HttpRequest) -> Result<Member, Problem> {
         let (member, _) = Member::known(&request).await?;
+        if member.principal.suspended {
+            return Err(suspended());
+        }
         if member.principal.must_enrol {
             let detail = "the organisation requires a second factor: set yours up first";
             return Err(forbidden("auth.second_factor_required", detail));
         }
-        member.within_scopes(request.method(), request.path())
+        member.within_scopes(request.method(), request.path())?.seen(&request).await
+    }
+
+    /// Where staff who visit look, the organisation is told before they see anything.
+    async fn seen(self, request: &HttpRequest) -> Result<Member, Problem> {
+        if let Via::Visit(visit) = self.principal.via
+            && request.method().is_safe()
+        {
+            let commands = &state(request)?.commands;
+            staff::look(commands, &self.meta(), visit, request.path()).await?;
+        }
+        Ok(self)
     }
 
     /// A key is for what its scopes say: reading or writing, and of which noun.
@@ -119,6 +151,21 @@ impl Member {
 
 pub(crate) fn unauthorized(code: &str, detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, code, detail)
+}
+
+fn missing_key() -> Problem {
+    unauthorized("auth.missing_key", "send a key or token as `Authorization: Bearer <key>`")
+}
+
+fn invalid_key() -> Problem {
+    let detail = "the key or token is none of ours, has expired, or was revoked";
+    unauthorized("auth.invalid_key", detail)
+}
+
+/// What anybody of an organisation is told that the platform has suspended.
+pub(crate) fn suspended() -> Problem {
+    let detail = "the platform has suspended the organisation: its owner knows why, or can ask";
+    forbidden("organization.suspended", detail)
 }
 
 fn forbidden(code: &str, detail: impl Into<String>) -> Problem {
@@ -180,8 +227,9 @@ impl FromRequest for Person {
         Box::pin(async move {
             let (member, token) = Member::known(&request).await?;
             match member.principal.via {
+                _ if member.principal.suspended => Err(suspended()),
                 Via::Session(_) => Ok(Person { member, token }),
-                Via::Key(_) => {
+                Via::Key(_) | Via::Staff(_) | Via::Visit(_) => {
                     let detail = "a key can't do this: sign in, and send the access token";
                     Err(forbidden("auth.session_required", detail))
                 }
@@ -254,7 +302,57 @@ impl Described for Person {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         Known::describe(operation, schemas);
         operation.permits("person", &Role::ALL);
-        operation.refuses(403, &["auth.session_required"]);
+        operation.refuses(403, &["auth.session_required", "organization.suspended"]);
+    }
+}
+
+impl FromRequest for Colleague {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let writer = Writer::from_request(request, payload);
+        Box::pin(async move {
+            let writer = writer.await?;
+            match writer.0.principal.via {
+                Via::Visit(_) => {
+                    let detail = "who visits an organisation is none of its members";
+                    Err(forbidden("permission.visitor", detail))
+                }
+                _ => Ok(Colleague(writer)),
+            }
+        })
+    }
+}
+
+impl FromRequest for Staff {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let key = key(&request).ok_or_else(missing_key)?;
+            let state = state(&request)?;
+            let id = state.access.staff(&key).await?.ok_or_else(invalid_key)?;
+            Ok(Staff { id, origin: origin(&request, state.terms.proxies) })
+        })
+    }
+}
+
+impl Described for Colleague {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Writer::describe(operation, schemas);
+        operation.permits("colleague", WRITERS);
+        operation.refuses(403, &["permission.visitor"]);
+    }
+}
+
+impl Described for Staff {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.permits("staff", &[]);
+        operation.refuses(401, &["auth.missing_key", "auth.invalid_key"]);
+        operation.refuses(503, &["unavailable"]);
     }
 }
 
@@ -262,7 +360,9 @@ impl Described for Member {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         Known::describe(operation, schemas);
         operation.permits("member", &Role::ALL);
-        operation.refuses(403, &["auth.second_factor_required", "permission.scope"]);
+        operation.refuses(401, &["visit.over"]);
+        operation.refuses(403, &["organization.suspended", "auth.second_factor_required"]);
+        operation.refuses(403, &["permission.scope"]);
     }
 }
 

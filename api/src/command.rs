@@ -18,7 +18,7 @@ use crate::body::{Nothing, Request};
 use crate::idempotent::{Answer, once};
 use crate::problem::Problem;
 
-pub(crate) use told::{Accepted, Added, Alone, Changed, Kind, Made, Of, Told};
+pub(crate) use told::{About, Accepted, Added, Alone, Changed, Kind, Made, Of, Told};
 
 /// An aggregate that clients command.
 pub(crate) trait Noun: Aggregate {
@@ -30,6 +30,11 @@ pub(crate) trait Noun: Aggregate {
     fn absent() -> Refusal;
 
     fn told(&self) -> Result<Self::Told, Refusal>;
+
+    /// Whether it exists for somebody who sees only their own.
+    fn is_seen_by(&self, _user: Uuid) -> bool {
+        true
+    }
 }
 
 /// What a handler of commands answers: what became of the noun, and `E`, which is told beside what
@@ -94,7 +99,7 @@ impl<K: Kind, E: Serialize> Command<K, E> {
             Err(Error::Refused(Refusal::NotFound)) => return Err(A::absent().into()),
             found => found?,
         }
-        if work.version::<A>(self.id) == 0 {
+        if work.version::<A>(self.id) == 0 || !is_seen::<A>(work, self.id).await? {
             return Err(A::absent().into());
         }
         match self.expected {
@@ -113,13 +118,21 @@ impl<K: Kind, E: Serialize> Command<K, E> {
         let data = told::Data { id: self.id, version, told, beside: &self.beside };
         let answer = Answer {
             status: K::STATUS,
-            etag: format!("\"{version}\""),
+            etag: Some(format!("\"{version}\"")),
             location: self.location.clone(),
             body: json!({ "data": data }).to_string(),
             told: PhantomData,
         };
         work.answer(answer.status, answer.to_bytes());
         Ok(answer)
+    }
+}
+
+/// Whether it exists for whoever the work is done for.
+pub(crate) async fn is_seen<A: Noun>(work: &mut Work<'_>, id: Uuid) -> Result<bool, Error> {
+    match work.meta().sees_own_only {
+        Some(user) => Ok(work.get::<A>(id).await?.is_seen_by(user)),
+        None => Ok(true),
     }
 }
 

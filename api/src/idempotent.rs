@@ -10,13 +10,14 @@ use actix_web::http::header::{ETAG, HeaderName, LOCATION};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use commands::{IdempotencyKey, Meta};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
 use crate::State;
 use crate::auth::Writer;
 use crate::body::Request;
-use crate::command::Told;
+use crate::command::{About, Told};
 use crate::position::Position;
 use crate::problem::{KEY_USED, Problem};
 
@@ -50,12 +51,21 @@ impl InFlight {
 pub(crate) struct Answer<T> {
     #[serde(skip)]
     pub(crate) status: u16,
-    pub(crate) etag: String,
+    /// Of what has a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) etag: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) location: Option<String>,
     pub(crate) body: String,
     #[serde(skip)]
     pub(crate) told: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> Answer<About<T>> {
+    pub(crate) fn about(data: &T) -> Self {
+        let body = json!({ "data": data }).to_string();
+        Answer { status: 200, etag: None, location: None, body, told: PhantomData }
+    }
 }
 
 impl<T> Answer<T> {
@@ -67,7 +77,9 @@ impl<T> Answer<T> {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = HttpResponseBuilder::new(status);
         response.content_type("application/json");
-        response.insert_header((ETAG, self.etag));
+        if let Some(etag) = self.etag {
+            response.insert_header((ETAG, etag));
+        }
         response.insert_header((Position::HEADER, position.to_string()));
         if let Some(location) = self.location {
             response.insert_header((LOCATION, location));

@@ -19,6 +19,7 @@ mod position;
 mod problem;
 mod reach;
 mod reading;
+mod region;
 mod routes;
 pub mod terms;
 mod trace;

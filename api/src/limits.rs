@@ -10,11 +10,11 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
-use commands::access::Via;
 use commands::access::limits::network;
 use event_store::rate_limit::{Leases, Limit, Taken};
 
 use crate::problem::{Problem, whole_seconds};
+use crate::terms::per_minute;
 use crate::{State, address, auth};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -88,17 +88,15 @@ async fn count(
     if let Some((limit, network)) = limits.address.zip(address.map(network)) {
         one(state, "address", &network, limit, counted).await?;
     }
-    if limits.key.is_none() && limits.organization.is_none() {
-        return Ok(());
-    }
     let Some(key) = auth::key(request.request()) else { return Ok(()) };
     // Whether it opens anything, the handler decides; it is asked once for both.
     let Ok(Some(principal)) = state.access.check(&key).await else { return Ok(()) };
     if let Some(limit) = limits.key {
-        let (Via::Key(id) | Via::Session(id)) = principal.via;
-        one(state, "key", id.as_bytes(), limit, counted).await?;
+        one(state, "key", principal.via.id().as_bytes(), limit, counted).await?;
     }
-    if let Some(limit) = limits.organization {
+    // What its plan says comes before what holds for all.
+    let planned = principal.requests_per_minute.and_then(per_minute);
+    if let Some(limit) = planned.or(limits.organization) {
         one(state, "organization", principal.tenant.as_bytes(), limit, counted).await?;
     }
     Ok(())

@@ -79,6 +79,14 @@ impl Api {
         self.route(Method::PATCH, path, handler)
     }
 
+    pub(crate) fn put<H: Handler<A>, A>(&mut self, path: &'static str, handler: H) -> &mut Operation
+    where
+        A: FromRequest + Described + 'static,
+        H::Output: Responder + Described + 'static,
+    {
+        self.route(Method::PUT, path, handler)
+    }
+
     pub(crate) fn delete<H: Handler<A>, A>(
         &mut self,
         path: &'static str,

@@ -11,15 +11,24 @@ mod conversations;
 mod conversations_read;
 mod health;
 mod inbox;
+mod invitations;
+mod invitations_accept;
+mod invitations_read;
+mod members;
+mod members_read;
 mod messages;
 mod payouts;
 mod payouts_read;
+mod platform;
+mod teams;
+mod teams_read;
 mod templates;
 mod templates_read;
 mod tickets;
 mod tickets_open;
 mod tickets_read;
 mod webhooks;
+mod workspace;
 
 use crate::openapi::Api;
 
@@ -35,7 +44,12 @@ pub(crate) const TAGS: &[(&str, &str)] = &[
     ("payout", "Money that one person asks for and another one approves."),
     ("analytics", "How much happened."),
     ("audit", "Who did what, when, and because of what."),
+    ("member", "Who works in the organisation, and whether they are there."),
+    ("team", "Members who take work together."),
+    ("invitation", "Who is asked to join."),
+    ("workspace", "How the organisation is shown, and what it demands of its members."),
     ("auth", "Registering, signing in, and the second factor."),
+    ("platform", "What the platform's own staff do."),
     ("webhook", "Where providers tell what happened."),
     ("server", "How the program is doing."),
 ];
@@ -52,13 +66,22 @@ pub(crate) fn declare(api: &mut Api) {
     conversations_read::routes(api);
     health::routes(api);
     inbox::routes(api);
+    invitations::routes(api);
+    invitations_accept::routes(api);
+    invitations_read::routes(api);
+    members::routes(api);
+    members_read::routes(api);
     messages::routes(api);
     payouts::routes(api);
     payouts_read::routes(api);
+    platform::routes(api);
+    teams::routes(api);
+    teams_read::routes(api);
     templates::routes(api);
     templates_read::routes(api);
     tickets::routes(api);
     tickets_open::routes(api);
     tickets_read::routes(api);
     webhooks::routes(api);
+    workspace::routes(api);
 }

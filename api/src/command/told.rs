@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Noun;
@@ -87,6 +87,10 @@ impl<T: JsonSchema, E: JsonSchema> JsonSchema for Named<T, E> {
 #[derive(Debug)]
 pub(crate) struct Of<K, A, E>(PhantomData<(K, A, E)>);
 
+/// The word for a report on many, which have no version together.
+#[derive(Debug)]
+pub(crate) struct About<T>(PhantomData<T>);
+
 /// The answer to a command; `T` says what it holds.
 #[derive(Debug)]
 pub(crate) struct Told<T>(HttpResponse, PhantomData<fn() -> T>);
@@ -108,19 +112,8 @@ impl<T> Responder for Told<T> {
 impl<K: Kind, A: Noun, E: JsonSchema> Described for Told<Of<K, A, E>> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         let data = schemas.told::<Named<A::Told, E>>();
-        let schema = json!({
-            "type": "object",
-            "properties": { "data": data },
-            "required": ["data"],
-        });
-        operation.answers(K::STATUS, "application/json", schema);
+        describe(operation, K::STATUS, &data);
         operation.tells("ETag");
-        operation.tells("Log-Position");
-        operation.tells("Idempotent-Replayed");
-        operation.shares("Idempotency-Key");
-        operation.refuses(400, &["idempotency.invalid_key"]);
-        operation.refuses(409, &["idempotency.in_flight", "contended"]);
-        operation.refuses(422, &["idempotency.key_reused"]);
         let on_one = !operation.path_parameters().is_empty();
         if on_one {
             operation.refuses(404, &[Problem::from(A::absent()).code()]);
@@ -133,4 +126,27 @@ impl<K: Kind, A: Noun, E: JsonSchema> Described for Told<Of<K, A, E>> {
             operation.refuses(412, &["precondition.version"]);
         }
     }
+}
+
+impl<T: JsonSchema> Described for Told<About<T>> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        let data = schemas.told::<T>();
+        describe(operation, 200, &data);
+    }
+}
+
+/// What all commands tell, and refuse.
+fn describe(operation: &mut Operation, status: u16, data: &Value) {
+    let schema = json!({
+        "type": "object",
+        "properties": { "data": data },
+        "required": ["data"],
+    });
+    operation.answers(status, "application/json", schema);
+    operation.tells("Log-Position");
+    operation.tells("Idempotent-Replayed");
+    operation.shares("Idempotency-Key");
+    operation.refuses(400, &["idempotency.invalid_key"]);
+    operation.refuses(409, &["idempotency.in_flight", "contended"]);
+    operation.refuses(422, &["idempotency.key_reused"]);
 }

@@ -180,6 +180,7 @@ impl Operation {
     fn described(&self) -> String {
         let who = match self.permission {
             None => "Needs no key.".to_owned(),
+            Some((_, [])) => "For the platform's staff.".to_owned(),
             Some((_, roles)) => {
                 let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
                 format!("For {}.", roles.join(", "))

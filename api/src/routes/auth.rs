@@ -56,7 +56,7 @@ pub(super) fn routes(api: &mut Api) {
 
 /// What somebody who signed in calls with from now on.
 #[derive(Serialize, JsonSchema)]
-struct Tokens {
+pub(super) struct Tokens {
     access_token: String,
     #[schemars(extend("const" = "Bearer"))]
     token_type: &'static str,
@@ -67,6 +67,12 @@ struct Tokens {
     session_id: Uuid,
     user_id: Uuid,
     organization_id: Uuid,
+}
+
+impl From<SignedIn> for Step {
+    fn from(signed_in: SignedIn) -> Step {
+        Step::SignedIn(signed_in.into())
+    }
 }
 
 impl From<SignedIn> for Tokens {
@@ -87,7 +93,7 @@ impl From<SignedIn> for Tokens {
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 #[schemars(rename = "SignInStep")]
-enum Step {
+pub(super) enum Step {
     SignedIn(Tokens),
     SecondFactorRequired { mfa_token: String, expires_in: u64 },
 }
@@ -143,7 +149,7 @@ fn invalid_credentials() -> Problem {
 }
 
 /// Whoever tries too often waits.
-async fn open(
+pub(super) async fn open(
     state: &State,
     door: Door,
     origin: &Origin,
@@ -159,7 +165,7 @@ fn parsed(email: &str) -> Result<Email, Problem> {
     Ok(Email::parse(email).map_err(commands::Refusal::from)?)
 }
 
-fn chosen(password: &str) -> Result<Password, Problem> {
+pub(super) fn chosen(password: &str) -> Result<Password, Problem> {
     Ok(Password::new(password).map_err(commands::Refusal::from)?)
 }
 

@@ -69,6 +69,10 @@ impl Noun for Conversation {
             unread_count: self.unread,
         })
     }
+
+    fn is_seen_by(&self, user: Uuid) -> bool {
+        self.assignee.is_none_or(|assignee| assignee == user)
+    }
 }
 
 type Settled = Answered<Changed, Conversation>;
@@ -135,7 +139,7 @@ async fn assign(
 /// Whether the user can be given conversations.
 async fn works_here(state: &State, tenant: Uuid, user: Uuid) -> Result<bool, Error> {
     match state.commands.load::<User>(tenant, user).await {
-        Ok((user, _)) => Ok(user.role.is_some_and(|role| role != Role::Auditor)),
+        Ok((user, _)) => Ok(user.active_role().is_some_and(|role| role != Role::Auditor)),
         Err(Error::Refused(Refusal::NotFound)) => Ok(false),
         Err(error) => Err(error),
     }

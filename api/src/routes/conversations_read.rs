@@ -50,7 +50,7 @@ async fn show(
 ) -> Result<One<super::inbox::Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
-    let row = inbox::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
+    let row = inbox::find(&finder, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
     let version = row.version;
     let (live, items) = super::inbox::items(&state, &member, live, vec![row], min).await?;
     let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
@@ -66,7 +66,7 @@ async fn messages(
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
-    inbox::find(&inbox, *id).await?.ok_or_else(Problem::not_found)?;
+    inbox::find(&inbox, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
     let (live, finder) = reading::finder(&state, &member, &ConversationMessages, min).await?;
     let after = page.after.clone();
     let rows = conversation_messages::page(&finder, *id, after, page.fetch()).await?;

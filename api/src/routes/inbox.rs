@@ -112,6 +112,7 @@ async fn list(
         unread: asked.unread,
         channel: reading::id("channel", asked.channel.as_deref())?,
         contacts: None,
+        seen_by: member.only(),
     };
     let searched = reading::search(&state, &member, asked.q.as_deref(), min).await?;
     let (mut live, finder) = reading::finder(&state, &member, &Inbox, min).await?;

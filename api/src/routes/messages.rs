@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Nothing, Request};
-use crate::command::{Accepted, Answered, Changed, Command, Noun};
+use crate::command::{Accepted, Answered, Changed, Command, Noun, is_seen};
 use crate::idempotent::once;
 use crate::openapi::Api;
 use crate::problem::Problem;
@@ -131,6 +131,9 @@ async fn start(
             .transact(&meta, async |work: &mut Work<'_>| {
                 let found = intake::conversation_with(work, &route, &party).await?;
                 let (_, conversation) = found.ok_or_else(Conversation::absent)?;
+                if !is_seen::<Conversation>(work, conversation).await? {
+                    return Err(Conversation::absent().into());
+                }
                 queue(work, conversation, message, &draft).await?;
                 let command = sending(conversation, None, message);
                 command.answer::<Conversation>(work).await

@@ -221,7 +221,7 @@ async fn works_here(work: &mut Work<'_>, user: Uuid) -> Result<bool, Error> {
     if !known::<User>(work, user).await? {
         return Ok(false);
     }
-    let role = work.get::<User>(user).await?.role;
+    let role = work.get::<User>(user).await?.active_role();
     Ok(role.is_some_and(|role| role != Role::Auditor))
 }
 

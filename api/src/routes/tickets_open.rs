@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::Writer;
 use crate::body::Request;
-use crate::command::{Answered, Command, Made};
+use crate::command::{Answered, Command, Made, is_seen};
 use crate::idempotent::once;
 use crate::openapi::Api;
 use crate::routes::tickets::known;
@@ -120,6 +120,9 @@ async fn standing_conversation(work: &mut Work<'_>, mut id: Uuid) -> Result<Uuid
     }
     while let Some(into) = work.get::<Conversation>(id).await?.merged_into {
         id = into;
+    }
+    if !is_seen::<Conversation>(work, id).await? {
+        return Err(ticket::Error::UnknownConversation.into());
     }
     Ok(id)
 }

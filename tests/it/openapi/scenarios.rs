@@ -1,6 +1,7 @@
 //! For each operation what makes it succeed, and what makes it refuse.
 
 mod auth;
+mod members;
 
 use chrono::Utc;
 use commands::effects;
@@ -62,6 +63,9 @@ impl Shop {
             "audit.list" => self.both("/v1/audit/events", "from=yesterday").await,
             "contact.list" => self.both("/v1/contacts", "limit=0").await,
             "inbox.list" => self.both("/v1/inbox", "status=ajar").await,
+            "invitation.list" => self.both("/v1/invitations", "status=ajar").await,
+            "member.list" => self.both("/v1/members", "role=boss").await,
+            "team.list" => self.both("/v1/teams", "member=ajar").await,
             "payout.list" => self.both("/v1/payouts", "status=ajar").await,
             "template.list" => self.both("/v1/templates", "channel=ajar").await,
             "ticket.list" => self.both("/v1/tickets", "priority=ajar").await,
@@ -81,10 +85,15 @@ impl Shop {
                 ("channel", verb) => self.channel(verb).await,
                 ("contact", verb) => self.contact(verb).await,
                 ("conversation", verb) => self.conversation(verb).await,
+                ("invitation", verb) => self.invitation(verb).await,
+                ("member", verb) => self.member(verb).await,
                 ("message", verb) => self.message(verb).await,
                 ("payout", verb) => self.payout(verb).await,
+                ("platform", verb) => self.platform(verb).await,
+                ("team", verb) => self.team(verb).await,
                 ("template", verb) => self.template(verb).await,
                 ("ticket", verb) => self.ticket(verb).await,
+                ("workspace", verb) => self.workspace(verb).await,
                 _ => missing(operation),
             },
         }

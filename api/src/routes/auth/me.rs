@@ -1,7 +1,6 @@
 //! Who calls, as we know them.
 
 use actix_web::web::Data;
-use commands::access::Via;
 use domain::Personal;
 use domain::aggregate::Role;
 use domain::api_key::Scopes;
@@ -28,7 +27,7 @@ struct Me {
     user: Shown,
     organization: Place,
     /// By what they call.
-    #[schemars(extend("enum" = ["session", "key"]))]
+    #[schemars(extend("enum" = ["session", "key", "visit"]))]
     via: &'static str,
     via_id: Uuid,
     /// What they may do with it; less than their own role where the key says so.
@@ -67,10 +66,7 @@ async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Pro
     let (tenant, id) = (principal.tenant, principal.user);
     let (user, _) = state.commands.load::<User>(tenant, id).await?;
     let (organization, _) = state.commands.load::<Organization>(tenant, tenant).await?;
-    let (via, via_id) = match principal.via {
-        Via::Session(id) => ("session", id),
-        Via::Key(id) => ("key", id),
-    };
+    let (via, via_id) = (principal.via.as_str(), principal.via.id());
     let factor = user.second_factor.as_ref().filter(|factor| factor.confirmed);
     let shown = Shown {
         id,

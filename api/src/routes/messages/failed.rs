@@ -4,6 +4,7 @@ use actix_web::web::{Data, Query};
 use chrono::{DateTime, Utc};
 use commands::effects;
 use commands::policies::send_messages::KIND;
+use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use crate::auth::Member;
 use crate::envelope::{Plain, plain_with};
 use crate::page::Page;
 use crate::problem::Problem;
+use crate::reading;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +60,13 @@ pub(super) async fn list(
 ) -> Result<Plain<Vec<Item>, Meta>, Problem> {
     let page = Page::<()>::asked(asked.limit, None)?;
     let (store, tenant) = (state.commands.store(), member.tenant());
-    let failed = effects::open(store, tenant, KIND, page.limit).await?;
+    let mut failed = effects::open(store, tenant, KIND, page.limit).await?;
+    if let Some(user) = member.only() {
+        let (_, inbox) = reading::finder(&state, &member, &Inbox, None).await?;
+        let ids = failed.iter().map(|effect| effect.aggregate).collect();
+        let seen = inbox::seen_by(&inbox, user, ids).await?;
+        failed.retain(|effect| seen.contains(&effect.aggregate));
+    }
     let statistics = effects::statistics(store, tenant, KIND).await?;
     let count = |(state, reason, count)| Count { state, reason, count };
     let item = |effect: effects::Open| Item {
