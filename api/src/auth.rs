@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use commands::Meta;
-use commands::access::{Origin, Principal, Via, staff};
+use commands::access::{Origin, Principal, Via, sign_in, staff};
 use domain::aggregate::Role;
 use domain::api_key::Act;
 use uuid::Uuid;
@@ -48,6 +48,10 @@ pub(crate) struct Member {
 /// Who may change things: everybody but auditors.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer(pub(crate) Member);
+
+/// Somebody who has just shown their second factor again, if they have to have one.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh;
 
 /// Who may read what everybody did: owner, admin, auditor.
 #[derive(Clone, Debug)]
@@ -267,6 +271,25 @@ impl FromRequest for Writer {
     }
 }
 
+impl FromRequest for Fresh {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let member = Member::of(request.clone()).await?;
+            let state = state(&request)?;
+            if !sign_in::must_step_up(&state.commands, &member.principal).await? {
+                return Ok(Fresh);
+            }
+            let detail = "sign in, show your second factor at POST /v1/auth/step-up, \
+                          and do this within 5 minutes";
+            Err(forbidden("auth.step_up_required", detail))
+        })
+    }
+}
+
 impl FromRequest for AuditReader {
     type Error = Problem;
     type Future = Extracted<Self>;
@@ -371,6 +394,13 @@ impl Described for Writer {
         Member::describe(operation, schemas);
         operation.permits("writer", WRITERS);
         operation.refuses(403, &["permission.denied"]);
+    }
+}
+
+impl Described for Fresh {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Member::describe(operation, schemas);
+        operation.refuses(403, &["auth.step_up_required"]);
     }
 }
 

@@ -5,6 +5,7 @@ use domain::aggregate::Role;
 use domain::organization::{self, Organization};
 use uuid::Uuid;
 
+use crate::access::accounts::Newcomer;
 use crate::{Commands, Error, Meta, Work, members};
 
 /// Founds an organisation; its id is the tenant of all that follows.
@@ -40,4 +41,24 @@ pub async fn hire(
         .transact(&meta, async |work: &mut Work| members::enlist(work, id, name, role).await)
         .await;
     enlisted.map(drop)
+}
+
+/// A user who signs in themselves.
+pub async fn register_account(
+    commands: &Commands,
+    tenant: Uuid,
+    newcomer: &Newcomer,
+    role: Role,
+) -> Result<Uuid, Error> {
+    let id = Uuid::now_v7();
+    let password = newcomer.keep_password(commands, tenant, id).await?;
+    let joined = commands
+        .transact(&Meta::new(tenant, Actor::System), async |work: &mut Work| {
+            newcomer.join(work, id, role, &password).await
+        })
+        .await;
+    if joined.is_err() {
+        commands.store().forget_secrets(tenant, &[password.id]).await?;
+    }
+    joined.map(|_| id)
 }

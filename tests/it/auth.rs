@@ -3,4 +3,5 @@
 mod mail;
 mod passwords;
 mod registration;
+mod second_factor;
 mod sessions;

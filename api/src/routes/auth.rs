@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use commands::access::Origin;
-use commands::access::accounts::{self, Registration};
+use commands::access::accounts::{self, Newcomer};
 use commands::access::limits::{self, Door};
 use commands::access::password::Password;
 use commands::access::second_factor::Proof;
@@ -193,8 +193,10 @@ async fn register(
     let (email, password) = (parsed(&told.email)?, chosen(&told.password)?);
     let account = Some(email.as_str().as_bytes());
     open(&state, Door::Register, &caller.0, account).await?;
-    let new = Registration { organization: told.organization, name: told.name, email, password };
-    let signed_in = accounts::register(&state.commands, &caller.0, &new).await?;
+    let owner = Newcomer { name: told.name, email, password };
+    let registered =
+        accounts::register(&state.commands, &caller.0, &told.organization, &owner).await;
+    let signed_in = registered?;
     let position = Position::here(&state, signed_in.position);
     Ok(Under(written(position, Step::SignedIn(signed_in.into()))))
 }

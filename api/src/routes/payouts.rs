@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::Writer;
+use crate::auth::{Fresh, Writer};
 use crate::body::{Nothing, Request};
 use crate::command::{Answered, Changed, Command, Made, Noun};
 use crate::idempotent::once;
@@ -234,6 +234,7 @@ async fn exists(work: &mut Work<'_>, told: &Ask) -> Result<(), Error> {
 
 async fn approve(
     Approver(writer): Approver,
+    _: Fresh,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,

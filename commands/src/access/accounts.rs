@@ -3,6 +3,7 @@
 use domain::Personal;
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
+use domain::secret::SecretRef;
 use domain::session::Method;
 use domain::user::{self, Email, Purpose, User};
 use event_store::Store;
@@ -50,34 +51,57 @@ pub(super) async fn find_by_email(
     Ok(owner)
 }
 
-/// An organisation and its first owner.
+/// Somebody who is to have an account.
 #[derive(Clone, Debug)]
-pub struct Registration {
-    pub organization: String,
+pub struct Newcomer {
     pub name: String,
     pub email: Email,
     pub password: Password,
+}
+
+impl Newcomer {
+    /// Keeps the password, before the work in which they join.
+    pub async fn keep_password(
+        &self,
+        commands: &Commands,
+        tenant: Uuid,
+        user: Uuid,
+    ) -> Result<SecretRef, Error> {
+        self.password.keep(commands, tenant, user).await
+    }
+
+    /// Joins the organisation of this work.
+    pub async fn join(
+        &self,
+        work: &mut Work<'_>,
+        user: Uuid,
+        role: Role,
+        password: &SecretRef,
+    ) -> Result<(), Error> {
+        members::enlist(work, user, &self.name, role).await?;
+        set_email(work, user, &self.email).await?;
+        let password = user::Command::SetPassword { password: password.clone() };
+        work.execute::<User>(user, password).await.map(drop)
+    }
 }
 
 /// Founds an organisation and signs its owner in, all in one append.
 pub async fn register(
     commands: &Commands,
     origin: &Origin,
-    new: &Registration,
+    organization: &str,
+    owner_to_be: &Newcomer,
 ) -> Result<SignedIn, Error> {
     let (store, tenant, user) = (commands.store(), Uuid::now_v7(), Uuid::now_v7());
-    let password = new.password.keep(commands, tenant, user).await?;
+    let password = owner_to_be.keep_password(commands, tenant, user).await?;
     let owner = Owner { tenant, id: user };
     let verification = challenges::to_mail(store, owner, Purpose::EmailVerification).await?;
     let pair = Pair::mint(store, tenant, Uuid::now_v7()).await?;
     let registered = commands
         .transact(&origin.meta(tenant, user), async |work: &mut Work| {
-            let found = organization::Command::Found { name: new.organization.clone() };
+            let found = organization::Command::Found { name: organization.to_owned() };
             work.execute::<Organization>(tenant, found).await?;
-            members::enlist(work, user, &new.name, Role::Owner).await?;
-            set_email(work, user, &new.email).await?;
-            let password = user::Command::SetPassword { password: password.clone() };
-            work.execute::<User>(user, password).await?;
+            owner_to_be.join(work, user, Role::Owner, &password).await?;
             challenges::issue(work, user, Purpose::EmailVerification, &verification).await?;
             pair.start(work, user, Method::Registration).await
         })
@@ -109,17 +133,15 @@ pub async fn change_password(
     principal: &Principal,
     new: &Password,
 ) -> Result<i64, Error> {
-    let (tenant, user) = (principal.tenant, principal.user);
     let session = match principal.via {
         Via::Session(session) => Some(session),
         Via::Key(_) | Via::Staff(_) | Via::Visit(_) => None,
     };
-    set_password(commands, meta, user, new, |password| user::Command::ChangePassword {
+    set_password(commands, meta, principal.user, new, |password| user::Command::ChangePassword {
         password,
         session,
     })
     .await
-    .inspect(|_| tracing::debug!(%tenant, %user, "A password was changed"))
 }
 
 /// Sets a new password for who shows the token that was mailed; `None` if it is none.
@@ -143,7 +165,7 @@ async fn set_password(
     meta: &Meta,
     user: Uuid,
     new: &Password,
-    command: impl Fn(domain::secret::SecretRef) -> user::Command,
+    command: impl Fn(SecretRef) -> user::Command,
 ) -> Result<i64, Error> {
     let password = new.keep(commands, meta.tenant, user).await?;
     let _turn = commands.turn(user).await;

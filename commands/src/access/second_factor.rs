@@ -1,5 +1,6 @@
 //! The second factor: an app that shows a code of time (RFC 6238), and codes on paper.
 
+use domain::organization::Organization;
 use domain::secret::SecretRef;
 use domain::user::second_factor::{Command, SecondFactor};
 use domain::user::{self, User};
@@ -56,14 +57,11 @@ pub async fn enrol(
     let owner = Owner { tenant: meta.tenant, id: user };
     let store = commands.store();
     let seed = kept::keep(store, owner, Uuid::now_v7(), SEED, &bytes, None).await?;
-    let enrol = || user::Command::SecondFactor(Command::Enrol { seed: seed.clone() });
-    let outcome = commands.execute::<User>(user, enrol, meta).await;
-    if outcome.is_err() {
-        store.forget_secrets(meta.tenant, &[seed.id]).await?;
-    }
-    let Outcome { position, events, .. } = outcome?;
-    let value = Seed { base32: totp.get_secret_base32(), url: totp.get_url() };
-    Ok(Outcome { value, position, events })
+    let told = Seed { base32: totp.get_secret_base32(), url: totp.get_url() };
+    let enrolled = change(commands, meta, user, async |work| {
+        execute(work, user, Command::Enrol { seed: seed.clone() }).await
+    });
+    unless_refused(commands, meta, enrolled.await, std::slice::from_ref(&seed), told).await
 }
 
 /// The app shows the right code: from now on it is asked for. Tells the recovery codes, once.
@@ -74,15 +72,12 @@ pub async fn confirm(
     code: &str,
 ) -> Result<Outcome<Vec<String>>, Error> {
     let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
-    let outcome = commands
-        .transact(meta, async |work: &mut Work| {
-            let factor = factor(work, user).await?;
-            let step = right_step(work.commands().store(), &factor, code).await?;
-            let command = Command::Confirm { step, recovery_codes: kept.clone() };
-            work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
-        })
-        .await;
-    told(commands, meta, outcome, kept, texts).await
+    let confirmed = change(commands, meta, user, async |work| {
+        let factor = factor(work, user).await?;
+        let step = right_step(work.commands().store(), &factor, code).await?;
+        execute(work, user, Command::Confirm { step, recovery_codes: kept.clone() }).await
+    });
+    unless_refused(commands, meta, confirmed.await, &kept, texts).await
 }
 
 /// New recovery codes; the old ones are good for nothing.
@@ -92,27 +87,10 @@ pub async fn replace_recovery_codes(
     user: Uuid,
 ) -> Result<Outcome<Vec<String>>, Error> {
     let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
-    let outcome = commands
-        .transact(meta, async |work: &mut Work| {
-            let command = Command::ReplaceRecoveryCodes { recovery_codes: kept.clone() };
-            work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
-        })
-        .await;
-    told(commands, meta, outcome, kept, texts).await
-}
-
-async fn told(
-    commands: &Commands,
-    meta: &Meta,
-    outcome: Result<Outcome<()>, Error>,
-    kept: Vec<SecretRef>,
-    texts: Vec<String>,
-) -> Result<Outcome<Vec<String>>, Error> {
-    if outcome.is_err() {
-        let ids: Vec<Uuid> = kept.iter().map(|code| code.id).collect();
-        commands.store().forget_secrets(meta.tenant, &ids).await?;
-    }
-    outcome.map(|Outcome { position, events, .. }| Outcome { value: texts, position, events })
+    let replaced = change(commands, meta, user, async |work| {
+        execute(work, user, Command::ReplaceRecoveryCodes { recovery_codes: kept.clone() }).await
+    });
+    unless_refused(commands, meta, replaced.await, &kept, texts).await
 }
 
 /// Takes one code away, without using it; tells how many are left.
@@ -122,15 +100,69 @@ pub async fn revoke_recovery_code(
     user: Uuid,
     code: &str,
 ) -> Result<Outcome<usize>, Error> {
-    commands
+    change(commands, meta, user, async |work| {
+        let factor = factor(work, user).await?;
+        let code = recovery_code(work.commands().store(), meta.tenant, user, &factor, code)?;
+        execute(work, user, Command::RevokeRecoveryCode { code }).await?;
+        Ok(self::factor(work, user).await?.recovery_codes.len())
+    })
+    .await
+}
+
+/// From now on the password is enough, unless the organisation requires more.
+pub async fn disable(commands: &Commands, meta: &Meta, user: Uuid) -> Result<Outcome<()>, Error> {
+    change(commands, meta, user, async |work| {
+        let organization = work.get::<Organization>(meta.tenant).await?;
+        let required = organization.requires_second_factor;
+        execute(work, user, Command::Disable { required }).await
+    })
+    .await
+}
+
+/// A unit of work on a user's second factor. The secrets that it makes useless are destroyed.
+pub(super) async fn change<T>(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    act: impl AsyncFn(&mut Work<'_>) -> Result<T, Error>,
+) -> Result<Outcome<T>, Error> {
+    let _turn = commands.turn(user).await;
+    let outcome = commands
         .transact(meta, async |work: &mut Work| {
-            let factor = factor(work, user).await?;
-            let code = recovery_code(work.commands().store(), meta.tenant, user, &factor, code)?;
-            let command = Command::RevokeRecoveryCode { code };
-            work.execute::<User>(user, user::Command::SecondFactor(command)).await?;
-            Ok(self::factor(work, user).await?.recovery_codes.len())
+            let mut useless = secrets(work.get::<User>(user).await?);
+            let value = act(work).await?;
+            let left = secrets(work.get::<User>(user).await?);
+            useless.retain(|id| !left.contains(id));
+            Ok((value, useless))
         })
-        .await
+        .await?;
+    let Outcome { value: (value, useless), position, events } = outcome;
+    commands.store().forget_secrets(meta.tenant, &useless).await?;
+    Ok(Outcome { value, position, events })
+}
+
+fn secrets(user: &User) -> Vec<Uuid> {
+    let factor = user.second_factor.iter();
+    factor.flat_map(|it| it.recovery_codes.iter().chain([&it.seed])).map(|kept| kept.id).collect()
+}
+
+async fn execute(work: &mut Work<'_>, user: Uuid, command: Command) -> Result<(), Error> {
+    work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
+}
+
+/// What was kept for it beforehand is of no use where it was refused.
+async fn unless_refused<T>(
+    commands: &Commands,
+    meta: &Meta,
+    outcome: Result<Outcome<()>, Error>,
+    kept: &[SecretRef],
+    told: T,
+) -> Result<Outcome<T>, Error> {
+    if outcome.is_err() {
+        let ids: Vec<Uuid> = kept.iter().map(|secret| secret.id).collect();
+        commands.store().forget_secrets(meta.tenant, &ids).await?;
+    }
+    outcome.map(|Outcome { position, events, .. }| Outcome { value: told, position, events })
 }
 
 /// Passes the second factor in a unit of work, or refuses.
@@ -143,7 +175,7 @@ pub(super) async fn pass(work: &mut Work<'_>, user: Uuid, proof: &Proof) -> Resu
             Command::UseRecoveryCode { code: recovery_code(store, tenant, user, &factor, code)? }
         }
     };
-    work.execute::<User>(user, user::Command::SecondFactor(command)).await.map(drop)
+    execute(work, user, command).await
 }
 
 async fn factor(work: &mut Work<'_>, user: Uuid) -> Result<SecondFactor, Error> {

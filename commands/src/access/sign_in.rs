@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use domain::organization::Organization;
 use domain::session::{self, Method, Session, Start};
 use domain::user::{self, Email, Purpose, User};
 use event_store::Store;
@@ -200,16 +201,13 @@ pub async fn with_second_factor(
     };
     let (store, meta) = (commands.store(), origin.meta(owner.tenant, owner.id));
     let pair = Pair::mint(store, owner.tenant, Uuid::now_v7()).await?;
-    let _turn = commands.turn(owner.id).await;
-    let outcome = commands
-        .transact(&meta, async |work: &mut Work| {
-            let met = user::Command::MeetChallenge { purpose: Purpose::SecondFactor, challenge };
-            work.execute::<User>(owner.id, met).await?;
-            second_factor::pass(work, owner.id, proof).await?;
-            pair.start(work, owner.id, Method::SecondFactor).await
-        })
-        .await;
-    match outcome {
+    let passed = second_factor::change(commands, &meta, owner.id, async |work| {
+        let met = user::Command::MeetChallenge { purpose: Purpose::SecondFactor, challenge };
+        work.execute::<User>(owner.id, met).await?;
+        second_factor::pass(work, owner.id, proof).await?;
+        pair.start(work, owner.id, Method::SecondFactor).await
+    });
+    match passed.await {
         Ok(Outcome { position, .. }) => {
             store.forget_secrets(owner.tenant, &[challenge]).await?;
             Ok(SignIn::Done(pair.told(owner.tenant, owner.id, position)))
@@ -277,6 +275,22 @@ pub async fn sign_out(
     Ok(commands.execute::<Session>(session, end, meta).await?.position)
 }
 
+/// Whether the caller must show the second factor once more, for what needs it just passed: who has
+/// one, and whoever's organisation requires one.
+pub async fn must_step_up(commands: &Commands, principal: &Principal) -> Result<bool, Error> {
+    let tenant = principal.tenant;
+    let (user, _) = commands.load::<User>(tenant, principal.user).await?;
+    let (organization, _) = commands.load::<Organization>(tenant, tenant).await?;
+    if !user.has_second_factor() && !organization.requires_second_factor {
+        return Ok(false);
+    }
+    let Via::Session(id) = principal.via else { return Ok(true) };
+    let now = commands.store().clock().now();
+    let (session, _) = commands.load::<Session>(tenant, id).await?;
+    let until = session.open(now).and_then(|standing| standing.stepped_up_until);
+    Ok(until.is_none_or(|until| until <= now))
+}
+
 /// Shows the second factor once more, for what needs it just passed.
 pub async fn step_up(
     commands: &Commands,
@@ -288,12 +302,10 @@ pub async fn step_up(
         return Err(Refusal::from(session::Error::NotFound).into());
     };
     let until = commands.store().clock().now() + STEPPED_UP;
-    let _turn = commands.turn(principal.user).await;
-    commands
-        .transact(meta, async |work: &mut Work| {
-            second_factor::pass(work, principal.user, proof).await?;
-            work.execute::<Session>(session, session::Command::StepUp { until }).await?;
-            Ok(until)
-        })
-        .await
+    second_factor::change(commands, meta, principal.user, async |work| {
+        second_factor::pass(work, principal.user, proof).await?;
+        work.execute::<Session>(session, session::Command::StepUp { until }).await?;
+        Ok(until)
+    })
+    .await
 }

@@ -29,22 +29,23 @@ async fn who_knows_the_password_comes_in() {
 async fn an_unknown_address_and_a_wrong_password_are_told_alike_and_take_as_long() {
     let app = App::start().await;
     app.account(EMAIL).await;
-    let quickest = async |email: &str| {
-        let mut least = Duration::MAX;
-        let mut text = String::new();
-        for _ in 0..6 {
-            let since = Instant::now();
-            let refused = app.login(email, "wrong horse battery").await;
-            least = least.min(since.elapsed());
-            assert_eq!(refused.refused(401), "auth.invalid_credentials");
-            text = refused.text;
-        }
-        (least, text)
+    let tried = async |email: &str| {
+        let since = Instant::now();
+        let refused = app.login(email, "wrong horse battery").await;
+        assert_eq!(refused.refused(401), "auth.invalid_credentials");
+        (since.elapsed(), refused.text)
     };
-    let (known, unknown) = (quickest(EMAIL).await, quickest("nobody@baraka.example").await);
-    assert_eq!(known.1, unknown.1);
-    let ratio = known.0.as_secs_f64() / unknown.0.as_secs_f64();
-    assert!((0.5..2.0).contains(&ratio), "{known:?} {unknown:?}");
+    // In turns, so that whatever else the machine does slows both; the quickest counts.
+    let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+    for _ in 0..9 {
+        let (one, other) = (tried(EMAIL).await, tried("nobody@baraka.example").await);
+        assert_eq!(one.1, other.1);
+        known = known.min(one.0);
+        unknown = unknown.min(other.0);
+    }
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    // One that is not hashed is answered ten times as fast.
+    assert!((0.25..4.0).contains(&ratio), "{known:?} {unknown:?}");
 }
 
 #[tokio::test]

@@ -6,9 +6,7 @@ use commands::Outcome;
 use commands::access::limits::Door;
 use commands::access::second_factor;
 use commands::access::sign_in;
-use domain::organization::Organization;
-use domain::user::second_factor::Command;
-use domain::user::{self, User};
+use domain::user::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -137,12 +135,8 @@ async fn disable(
 ) -> Result<Written<Disabled>, Problem> {
     let told = request.parse()?;
     own_password(&state, &person, &told.password).await?;
-    let (meta, principal) = (person.member.meta(), &person.member.principal);
-    let tenant = principal.tenant;
-    let (organization, _) = state.commands.load::<Organization>(tenant, tenant).await?;
-    let required = organization.requires_second_factor;
-    let disable = || user::Command::SecondFactor(Command::Disable { required });
-    let done = state.commands.execute::<User>(principal.user, disable, &meta).await?;
+    let (meta, user) = (person.member.meta(), person.member.principal.user);
+    let done = second_factor::disable(&state.commands, &meta, user).await?;
     let position = Position::here(&state, done.position);
     Ok(written(position, Disabled { second_factor: false }))
 }
