@@ -61,6 +61,10 @@ pub(crate) struct AuditReader(pub(crate) Member);
 #[derive(Clone, Debug)]
 pub(crate) struct Administrator(pub(crate) Writer);
 
+/// Who answers for all of it: the owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner(pub(crate) Writer);
+
 /// Who works here and speaks for themselves: everybody but auditors, and staff who visit.
 #[derive(Clone, Debug)]
 pub(crate) struct Colleague(pub(crate) Writer);
@@ -84,6 +88,7 @@ impl Staff {
 const WRITERS: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor, Role::Agent];
 const AUDIT_READERS: &[Role] = &[Role::Owner, Role::Admin, Role::Auditor];
 const ADMINISTRATORS: &[Role] = &[Role::Owner, Role::Admin];
+const OWNERS: &[Role] = &[Role::Owner];
 
 impl Member {
     pub(crate) fn tenant(&self) -> Uuid {
@@ -416,5 +421,22 @@ impl Described for Administrator {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         Writer::describe(operation, schemas);
         operation.permits("administrator", ADMINISTRATORS);
+    }
+}
+
+impl FromRequest for Owner {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = |member| Owner(Writer(member));
+        among(request, OWNERS, "decide what only the owner does", caller)
+    }
+}
+
+impl Described for Owner {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Writer::describe(operation, schemas);
+        operation.permits("owner", OWNERS);
     }
 }

@@ -140,6 +140,19 @@ pub async fn look(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// Lets an effect that was given up be looked into once more.
+pub async fn look_again(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+    sqlx::query(
+        "update effects set state = 'unknown', due_at = clock_timestamp(),
+                updated_at = clock_timestamp()
+          where id = $1 and state = 'dead'",
+    )
+    .bind(id)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Lets an effect be tried, or looked into, now. One that is under way, or done, is looked into when
 /// it has ended: who wakes it may know more than its answer will say.
 pub async fn wake(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {

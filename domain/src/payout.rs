@@ -1,20 +1,25 @@
 //! A payout: money that the organisation sends to somebody's mobile wallet. Who asks for it never
 //! approves it, and once it is known whether the money moved, no later news changes that.
 
+mod by_people;
+mod by_provider;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context};
+use by_people::{check_reason, request, revise, settle};
 
 #[derive(Debug)]
 pub enum Command {
     Request(Request),
+    /// Only before it is submitted, and an approval that it has is void.
+    Revise(Revision),
     Approve {
         by: Uuid,
     },
@@ -26,9 +31,10 @@ pub enum Command {
     Cancel {
         by: Uuid,
     },
-    /// The provider is about to be asked, for the first time or again, with the API token of this
-    /// fingerprint.
+    /// The provider is about to be asked, for the first time or again, for what the payout was at
+    /// this revision, with the API token of this fingerprint.
     Submit {
+        revision: u32,
         token: String,
     },
     /// The provider certainly didn't take it; it may later.
@@ -47,10 +53,10 @@ pub enum Command {
     LoseSight {
         reason: String,
     },
+    /// Somebody has found out what the provider doesn't tell.
+    Settle(Settlement),
 }
 
-/// There is no way to change a payout: whoever wants another asks for another, which is approved
-/// for itself.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// In the currency's smallest unit.
@@ -68,6 +74,31 @@ pub struct Request {
     /// The account at PawaPay that pays.
     pub channel: Option<Uuid>,
 }
+
+/// What becomes different about a payout, and who wants it so.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    pub by: Uuid,
+    pub amount: Option<i64>,
+    pub currency: Option<String>,
+    pub recipient: Option<Personal<String>>,
+    pub provider: Option<String>,
+    pub reason: Option<Personal<String>>,
+    pub channel: Option<Uuid>,
+}
+
+/// How a payout ended by a person's word, and what that rests on.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub by: Uuid,
+    pub outcome: Verdict,
+    /// What was seen that proves it.
+    pub evidence: Personal<String>,
+    pub reason: Personal<String>,
+}
+
+/// How long the provider may take to say what became of a payout before a person may say it.
+pub const REASONABLE: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -140,14 +171,31 @@ pub struct Standing {
     pub contact: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Uuid>,
+    /// How often it was changed since it was asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u32,
 }
 
-/// What the provider says in the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How it ended, by the provider's word or a person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PayoutOutcome")]
 pub enum Verdict {
     Completed,
     Failed,
+}
+
+impl Verdict {
+    pub fn state(self) -> State {
+        match self {
+            Verdict::Completed => State::Completed,
+            Verdict::Failed => State::Failed,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,6 +214,24 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         channel: Option<Uuid>,
         at: DateTime<Utc>,
+    },
+    /// It has to be approved as it is now, whether or not it was approved before. Only what changed
+    /// is told.
+    Revised {
+        by: Uuid,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        currency: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recipient: Option<Personal<String>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Personal<String>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Uuid>,
+        was: Standing,
     },
     Approved {
         by: Uuid,
@@ -212,6 +278,14 @@ pub enum Event {
         reason: String,
         was: Standing,
     },
+    /// The provider didn't say what became of it; a person did, on this evidence.
+    Settled {
+        by: Uuid,
+        outcome: Verdict,
+        evidence: Personal<String>,
+        reason: Personal<String>,
+        was: Standing,
+    },
     /// The provider says something else than what is settled. A person must look into it.
     ContradictionNoticed {
         told: Verdict,
@@ -228,9 +302,23 @@ pub enum Error {
     NotFound,
     #[error("who asks for a payout can't approve it; another person must")]
     SamePerson,
+    #[error("who asked for a payout can't say how it ended; another person must")]
+    OwnPayout,
+    #[error("only who asked for a payout can change it; others reject it")]
+    NotRequester,
+    #[error(
+        "the payout was changed since it was asked for: say with If-Match which version this is about"
+    )]
+    Revised,
+    #[error("the payout is {}, not unknown: how it ended is for the provider to say", .state.as_str())]
+    NotUnknown { state: State },
+    #[error("the provider may still say what became of it: wait until {}", .until.to_rfc3339())]
+    TooEarly { until: DateTime<Utc> },
+    #[error("the payout is {}: the provider was never asked for it", .state.as_str())]
+    NotSubmitted { state: State },
     #[error("the payout is {}: only one that is requested can be decided on", .state.as_str())]
     NotRequested { state: State },
-    #[error("the payout is {}: it can be cancelled only before it is submitted", .state.as_str())]
+    #[error("the payout is {}: it can be changed or cancelled only before it is submitted", .state.as_str())]
     TooLate { state: State },
     #[error("the payout is {}, not approved", .state.as_str())]
     NotApproved { state: State },
@@ -242,6 +330,8 @@ pub enum Error {
     InvalidProvider,
     #[error("a reason has 1 to 500 characters")]
     InvalidReason,
+    #[error("evidence has 1 to 2000 characters: where it was looked up, when, and what it said")]
+    InvalidEvidence,
     #[error("there is no such ticket in this organisation")]
     UnknownTicket,
     #[error("there is no such contact in this organisation")]
@@ -278,6 +368,8 @@ impl Aggregate for Payout {
         let state = was.state;
         match command {
             Command::Request(_) => Err(Error::AlreadyRequested),
+            Command::Revise(revision) => revise(revision, was),
+            Command::Settle(settlement) => settle(settlement, was, context.now),
             Command::Approve { .. } | Command::Reject { .. } if state != State::Requested => {
                 Err(Error::NotRequested { state })
             }
@@ -307,6 +399,17 @@ impl Aggregate for Payout {
                 standing.approver = Some(*by);
                 standing.approved_at = Some(*at);
             }
+            Event::Revised { amount, currency, provider, channel, .. } => {
+                standing.state = State::Requested;
+                standing.approver = None;
+                standing.approved_at = None;
+                standing.amount = amount.unwrap_or(standing.amount);
+                standing.channel = channel.or(standing.channel);
+                currency.iter().for_each(|told| standing.currency.clone_from(told));
+                provider.iter().for_each(|told| standing.provider.clone_from(told));
+                standing.revision += 1;
+            }
+            Event::Settled { outcome, .. } => standing.state = outcome.state(),
             Event::Rejected { .. } => standing.state = State::Rejected,
             Event::Cancelled { .. } => standing.state = State::Cancelled,
             Event::SubmissionStarted { at, token, .. } => {
@@ -331,85 +434,6 @@ impl Aggregate for Payout {
             Event::ContradictionNoticed { told, .. } => self.contradiction = Some(*told),
         }
     }
-}
-
-impl Payout {
-    /// What the provider tells, or what is known of a call to it.
-    fn told(&self, told: Command, was: Standing, now: DateTime<Utc>) -> Result<Vec<Event>, Error> {
-        let state = was.state;
-        let verdict = match &told {
-            Command::Complete { .. } => Some(Verdict::Completed),
-            Command::Fail { .. } => Some(Verdict::Failed),
-            _ => None,
-        };
-        match state {
-            State::Approved | State::Submitted | State::Unknown => {}
-            State::Requested => return Err(Error::NotApproved { state }),
-            _ if matches!(told, Command::Submit { .. }) => {
-                return Err(Error::NotApproved { state });
-            }
-            settled => return Ok(self.contradicted(settled, verdict, was)),
-        }
-        Ok(match told {
-            Command::Submit { token } => {
-                vec![Event::SubmissionStarted { at: now, token: Some(token), was }]
-            }
-            Command::Postpone { reason } if state == State::Submitted && !was.accepted => {
-                vec![Event::Postponed { reason, was }]
-            }
-            Command::Accept if !was.accepted || state != State::Submitted => {
-                vec![Event::Accepted { was }]
-            }
-            Command::Complete { provider_transaction_id } => {
-                vec![Event::Completed { provider_transaction_id, was }]
-            }
-            Command::Fail { code, message } => vec![Event::Failed { code, message, was }],
-            Command::LoseSight { reason } if state != State::Unknown => {
-                vec![Event::Unknown { reason, was }]
-            }
-            _ => vec![],
-        })
-    }
-
-    /// News about a payout that is settled: the same is no news, and the opposite is kept for a
-    /// person to see, once.
-    fn contradicted(&self, settled: State, verdict: Option<Verdict>, was: Standing) -> Vec<Event> {
-        let Some(told) = verdict else { return vec![] };
-        let paid = settled == State::Completed;
-        let agrees = paid == (told == Verdict::Completed);
-        if agrees || self.contradiction == Some(told) {
-            return vec![];
-        }
-        vec![Event::ContradictionNoticed { told, was }]
-    }
-}
-
-fn request(asked: Request, at: DateTime<Utc>) -> Result<Vec<Event>, Error> {
-    let currency = asked.currency.as_bytes();
-    let provider = asked.provider.as_bytes();
-    let word = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    if asked.amount <= 0 {
-        return Err(Error::InvalidAmount);
-    }
-    if currency.len() != 3 || !currency.iter().all(u8::is_ascii_uppercase) {
-        return Err(Error::InvalidCurrency);
-    }
-    if !(3..=40).contains(&provider.len()) || !provider.iter().all(word) {
-        return Err(Error::InvalidProvider);
-    }
-    check_reason(&asked.reason)?;
-    Ok(vec![Event::Requested {
-        amount: asked.amount,
-        currency: asked.currency,
-        recipient: asked.recipient,
-        provider: asked.provider,
-        reason: asked.reason,
-        requester: asked.requester,
-        ticket: asked.ticket,
-        contact: asked.contact,
-        channel: asked.channel,
-        at,
-    }])
 }
 
 fn requested(event: &Event) -> Option<Standing> {
@@ -442,13 +466,6 @@ fn requested(event: &Event) -> Option<Standing> {
         ticket: *ticket,
         contact: *contact,
         channel: *channel,
+        revision: 0,
     })
-}
-
-fn check_reason(reason: &Personal<String>) -> Result<(), Error> {
-    let text = reason.clear().map_or("", String::as_str);
-    if text.trim().is_empty() || text.chars().count() > 500 {
-        return Err(Error::InvalidReason);
-    }
-    Ok(())
 }

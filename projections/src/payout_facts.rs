@@ -34,9 +34,12 @@ pub struct Row {
     /// When the provider was first asked.
     pub submitted_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
-    /// The provider's code where it failed.
+    /// The provider's code where it failed, or that a person said so.
     pub failure: Option<String>,
 }
+
+/// In place of a provider's code.
+const SETTLED: &str = "SETTLED_BY_A_PERSON";
 
 impl Table for Row {
     const COLUMNS: &'static [Column] = &[
@@ -66,7 +69,7 @@ impl Table for Row {
 
 impl ReadModel for PayoutFacts {
     const NAME: &'static str = "payout_facts";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("payout");
     type Key = Key;
     type Row = Row;
@@ -92,6 +95,21 @@ impl ReadModel for PayoutFacts {
                 row.state = State::Approved;
                 row.approver = Some(*by);
                 row.approved_at = Some(at);
+            }
+            Event::Revised { amount, currency, provider, channel, .. } => {
+                row.state = State::Requested;
+                row.approver = None;
+                row.approved_at = None;
+                row.amount = amount.unwrap_or(row.amount);
+                row.channel_id = channel.or(row.channel_id);
+                currency.iter().for_each(|told| row.currency.clone_from(told));
+                provider.iter().for_each(|told| row.provider.clone_from(told));
+            }
+            Event::Settled { outcome, .. } => {
+                row.end(outcome.state(), at);
+                if row.state == State::Failed {
+                    row.failure = Some(SETTLED.to_owned());
+                }
             }
             Event::Rejected { .. } => row.end(State::Rejected, at),
             Event::Cancelled { .. } => row.end(State::Cancelled, at),

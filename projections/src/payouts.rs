@@ -48,6 +48,14 @@ pub struct Row {
     pub obstacle: Option<String>,
     /// The provider has said the opposite of how it ended.
     pub contradicted: bool,
+    /// Who said how it ended, where the provider didn't.
+    pub settled_by: Option<Uuid>,
+    /// Token of what that rests on.
+    pub evidence: Option<String>,
+    /// Token of why it was settled so.
+    pub settlement: Option<String>,
+    /// How often it was changed since it was asked for.
+    pub revision: i64,
     pub version: i64,
     pub requested_at: DateTime<Utc>,
     pub approved_at: Option<DateTime<Utc>>,
@@ -79,6 +87,10 @@ impl Table for Row {
         column("failure_message", "text"),
         column("obstacle", "text"),
         column("contradicted", "boolean"),
+        column("settled_by", "uuid"),
+        column("evidence", "text"),
+        column("settlement", "text"),
+        column("revision", "bigint"),
         column("version", "bigint"),
         column("requested_at", "timestamptz"),
         column("approved_at", "timestamptz"),
@@ -97,7 +109,7 @@ impl Table for Row {
 
 impl ReadModel for Payouts {
     const NAME: &'static str = "payouts";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("payout");
     type Key = Key;
     type Row = Row;
@@ -126,6 +138,13 @@ impl ReadModel for Payouts {
                 row.state = State::Approved;
                 row.approver = Some(*by);
                 row.approved_at = Some(at);
+            }
+            Event::Revised { .. } => row.revise(event),
+            Event::Settled { by, outcome, evidence, reason, .. } => {
+                row.end(outcome.state(), at);
+                row.settled_by = Some(*by);
+                row.evidence = token(evidence);
+                row.settlement = token(reason);
             }
             Event::Rejected { by, reason, .. } => {
                 row.end(State::Rejected, at);
@@ -201,6 +220,10 @@ fn requested(key: &Key, event: &Event, at: DateTime<Utc>) -> Option<Row> {
         failure_message: None,
         obstacle: None,
         contradicted: false,
+        settled_by: None,
+        evidence: None,
+        settlement: None,
+        revision: 0,
         version: 0,
         requested_at: at,
         approved_at: None,
@@ -215,6 +238,23 @@ impl Row {
         self.state = state;
         self.ended_at = Some(at);
         self.obstacle = None;
+    }
+
+    fn revise(&mut self, event: &Event) {
+        let Event::Revised { amount, currency, recipient, provider, reason, channel, .. } = event
+        else {
+            return;
+        };
+        self.state = State::Requested;
+        self.approver = None;
+        self.approved_at = None;
+        self.revision += 1;
+        self.amount = amount.unwrap_or(self.amount);
+        self.channel_id = channel.or(self.channel_id);
+        currency.iter().for_each(|told| self.currency.clone_from(told));
+        provider.iter().for_each(|told| self.provider.clone_from(told));
+        recipient.iter().for_each(|told| self.recipient = token(told));
+        reason.iter().for_each(|told| self.reason = token(told));
     }
 
     fn wait(&mut self, state: State, obstacle: &str) {

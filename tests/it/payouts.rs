@@ -3,7 +3,9 @@
 
 mod accounts;
 mod callbacks;
+mod doubts;
 mod provider;
+mod revisions;
 mod till;
 
 use commands::{Meta, access};

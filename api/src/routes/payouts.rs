@@ -1,6 +1,8 @@
 //! Commands on payouts: asking for one, and what another person decides about it.
 
 mod callbacks;
+mod doubts;
+mod revision;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -45,7 +47,25 @@ pub(super) fn routes(api: &mut Api) {
         .is("payout.approve", "Approves a payout, which then is submitted")
         .says("By another person than asked for it.")
         .refuses(403, &["payout.same_person"])
-        .refuses(409, &["payout.not_requested"]);
+        .refuses(409, &["payout.not_requested"])
+        .refuses(428, &["payout.revised"]);
+    api.patch("/v1/payouts/{id}", revision::revise)
+        .is("payout.revise", "Changes a payout that was not submitted yet")
+        .says("By who asked for it. Whoever approved it has to approve it again.")
+        .refuses(403, &["payout.not_requester"])
+        .refuses(409, &["payout.too_late", "channel.disconnected"])
+        .refuses(422, &["payout.invalid_amount", "payout.invalid_currency"])
+        .refuses(422, &["payout.invalid_provider", "payout.invalid_reason"])
+        .refuses(422, &["payout.unknown_channel", "contact.invalid_phone"]);
+    api.post("/v1/payouts/{id}/check", doubts::check)
+        .is("payout.check", "Asks the provider now what became of a payout")
+        .refuses(409, &["payout.not_submitted"]);
+    api.post("/v1/payouts/{id}/settle", doubts::settle)
+        .is("payout.settle", "Says on evidence how a payout ended that stays unknown")
+        .says("An hour after it was submitted at the earliest, and never by who asked for it.")
+        .refuses(403, &["payout.own_payout"])
+        .refuses(409, &["payout.not_unknown", "payout.too_early"])
+        .refuses(422, &["payout.invalid_evidence", "payout.invalid_reason"]);
     api.post("/v1/payouts/{id}/reject", reject)
         .is("payout.reject", "Rejects a payout")
         .refuses(409, &["payout.not_requested"])
@@ -120,6 +140,8 @@ pub(crate) struct Told {
     ticket_id: Option<Uuid>,
     contact_id: Option<Uuid>,
     channel_id: Option<Uuid>,
+    /// How often it was changed.
+    revision: u32,
 }
 
 impl Noun for Payout {
@@ -141,6 +163,7 @@ impl Noun for Payout {
             ticket_id: standing.ticket,
             contact_id: standing.contact,
             channel_id: standing.channel,
+            revision: standing.revision,
         })
     }
 }
@@ -187,12 +210,8 @@ async fn ask(writer: Writer, state: Data<State>, request: Request<Ask>) -> Answe
     }
     once(&state, &writer, &request, "payout.request", async |meta| {
         let told = request.parse()?;
-        let digits = crate::phone::digits(&told.recipient.phone)
-            .map_err(|problem| problem.about("recipient.phone"))?;
-        Amount::new(told.amount, &told.currency).map_err(|error| match error {
-            InvalidAmount::Currency => Refusal::from(payout::Error::InvalidCurrency),
-            _ => payout::Error::InvalidAmount.into(),
-        })?;
+        let digits = told.recipient.digits()?;
+        check_amount(told.amount, &told.currency)?;
         let (id, requester) = (Uuid::now_v7(), writer.0.principal.user);
         Command::create(id, format!("/v1/payouts/{id}"))
             .run::<Payout>(&state, &meta, async |work: &mut Work<'_>| {
@@ -215,6 +234,24 @@ async fn ask(writer: Writer, state: Data<State>, request: Request<Ask>) -> Answe
             .await
     })
     .await
+}
+
+impl Recipient {
+    fn digits(&self) -> Result<String, Problem> {
+        crate::phone::digits(&self.phone).map_err(|problem| problem.about("recipient.phone"))
+    }
+}
+
+fn check_amount(amount: i64, currency: &str) -> Result<(), Refusal> {
+    Amount::new(amount, currency).map(|_| ()).map_err(|error| match error {
+        InvalidAmount::Currency => payout::Error::InvalidCurrency.into(),
+        _ => payout::Error::InvalidAmount.into(),
+    })
+}
+
+/// The person whose data a payout holds: its contact, or whom nobody knows but by the payout.
+fn subject(payout: &Payout, id: Uuid) -> Uuid {
+    payout.standing.as_ref().and_then(|standing| standing.contact).unwrap_or(id)
 }
 
 /// Whatever the payout is for has to be the organisation's.
@@ -242,8 +279,14 @@ async fn approve(
     once(&state, &writer, &request, "payout.approve", async |meta| {
         let Nothing {} = request.parse()?;
         let by = writer.0.principal.user;
-        Command::on(*id, request.expected_version()?)
+        let seen = request.expected_version()?;
+        Command::on(*id, seen)
             .run::<Payout>(&state, &meta, async |work: &mut Work<'_>| {
+                let standing = &work.get::<Payout>(*id).await?.standing;
+                // Nobody approves what they have not seen.
+                if seen.is_none() && standing.as_ref().is_some_and(|it| it.revision > 0) {
+                    return Err(payout::Error::Revised.into());
+                }
                 work.execute::<Payout>(*id, payout::Command::Approve { by }).await.map(|_| ())
             })
             .await
@@ -270,9 +313,8 @@ async fn reject(
         let by = writer.0.principal.user;
         Command::on(*id, request.expected_version()?)
             .run::<Payout>(&state, &meta, async |work: &mut Work<'_>| {
-                let standing = &work.get::<Payout>(*id).await?.standing;
-                let contact = standing.as_ref().and_then(|standing| standing.contact);
-                let reason = Personal::content(contact.unwrap_or(*id), reason.clone());
+                let subject = subject(work.get::<Payout>(*id).await?, *id);
+                let reason = Personal::content(subject, reason.clone());
                 let reject = payout::Command::Reject { by, reason };
                 work.execute::<Payout>(*id, reject).await.map(|_| ())
             })

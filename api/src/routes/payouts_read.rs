@@ -82,6 +82,9 @@ struct Item {
     waiting_for: Option<String>,
     /// Whether the provider told something else after it was settled.
     contradicted: bool,
+    /// What a person said in the provider's place.
+    settlement: Option<Settlement>,
+    revision: i64,
     requested_at: DateTime<Utc>,
     approved_at: Option<DateTime<Utc>>,
     submitted_at: Option<DateTime<Utc>>,
@@ -95,6 +98,18 @@ struct Item {
 struct Recipient {
     #[schemars(example = &"254712345678")]
     phone: Option<String>,
+}
+
+/// What a person said in the provider's place.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PayoutSettlement")]
+struct Settlement {
+    by: Uuid,
+    /// `null` where the person it is about was erased.
+    #[schemars(example = &"The wallet's statement of 3 March shows it.")]
+    evidence: Option<String>,
+    #[schemars(example = &"PawaPay has not answered for a day.")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -151,14 +166,20 @@ fn states(text: Option<&str>) -> Result<Vec<Status>, Problem> {
 }
 
 async fn values(state: &State, member: &Member, rows: &[Row]) -> Result<Values, Problem> {
-    let tokens = rows
-        .iter()
-        .flat_map(|row| [&row.recipient, &row.reason, &row.rejection, &row.failure_message]);
+    let tokens = rows.iter().flat_map(|row| {
+        let of_people = [&row.recipient, &row.reason, &row.rejection, &row.evidence];
+        of_people.into_iter().chain([&row.settlement, &row.failure_message])
+    });
     Values::open(state, member, tokens.flatten()).await
 }
 
 fn item(row: Row, values: &Values) -> Item {
     let message = values.text(row.failure_message.as_ref());
+    let settlement = row.settled_by.map(|by| Settlement {
+        by,
+        evidence: values.text(row.evidence.as_ref()),
+        reason: values.text(row.settlement.as_ref()),
+    });
     Item {
         recipient: Recipient { phone: values.text(row.recipient.as_ref()) },
         reason: values.text(row.reason.as_ref()),
@@ -179,6 +200,8 @@ fn item(row: Row, values: &Values) -> Item {
         provider_transaction_id: row.provider_transaction_id,
         waiting_for: row.obstacle,
         contradicted: row.contradicted,
+        settlement,
+        revision: row.revision,
         requested_at: row.requested_at,
         approved_at: row.approved_at,
         submitted_at: row.submitted_at,

@@ -20,7 +20,7 @@ use crate::gateways::pawapay::{
 };
 use crate::intake::Routes;
 use crate::{Commands, Error, Meta, Refusal};
-pub use evidence::wake;
+pub use evidence::{look_again, wake};
 
 pub const KIND: &str = "pawapay.payout";
 const NAME: &str = "submit_payouts";
@@ -47,8 +47,14 @@ impl Policy for SubmitPayouts {
             line: was.channel.unwrap_or(stored.tenant_id),
             idempotent: true,
         };
-        let asked = effects::ask(db, &effect).await.map(|()| true);
-        asked.map_err(|error| event_store::Error::from(error).into())
+        let failed = |error| Error::from(event_store::Error::from(error));
+        effects::ask(db, &effect).await.map_err(failed)?;
+        // What was approved before a change has been asked for already.
+        if was.revision > 0 {
+            effects::ask_again(db, payout).await.map_err(failed)?;
+            effects::wake(db, payout).await.map_err(failed)?;
+        }
+        Ok(true)
     }
 }
 
@@ -129,11 +135,15 @@ impl Payer {
             .map_err(event_store::Error::from)?;
         let mut order = Order { recipient: None, subject: effect.aggregate };
         for event in &stored {
-            if let Event::Requested { recipient, contact, .. } =
-                self.commands.decode::<Payout>(event, true).await?
-            {
-                order.recipient = recipient.clear().cloned();
-                order.subject = contact.unwrap_or(effect.aggregate);
+            match self.commands.decode::<Payout>(event, true).await? {
+                Event::Requested { recipient, contact, .. } => {
+                    order.recipient = recipient.clear().cloned();
+                    order.subject = contact.unwrap_or(effect.aggregate);
+                }
+                Event::Revised { recipient: Some(recipient), .. } => {
+                    order.recipient = recipient.clear().cloned();
+                }
+                _ => {}
             }
         }
         Ok(order)
@@ -171,8 +181,9 @@ impl Payer {
             customer_message: None,
             client_reference: None,
         };
-        match self.tell(effect, 0, || Command::Submit { token: account.token.clone() }).await {
-            // Somebody cancelled it meanwhile.
+        let (revision, token) = (standing.revision, &account.token);
+        match self.tell(effect, 0, || Command::Submit { revision, token: token.clone() }).await {
+            // Somebody cancelled it meanwhile; or changed it, and its next approval will ask anew.
             Err(Error::Refused(Refusal::Payout(_))) => return Ok(Outcome::Done),
             told => told?,
         }

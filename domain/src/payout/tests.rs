@@ -38,7 +38,7 @@ fn approved() -> Vec<Command> {
 }
 
 fn submit() -> Command {
-    Command::Submit { token: "8899aabbccddeeff".into() }
+    Command::Submit { revision: 0, token: "8899aabbccddeeff".into() }
 }
 
 fn submitted() -> Vec<Command> {
@@ -118,6 +118,125 @@ fn what_is_settled_stays_and_the_opposite_is_noticed_once() {
     let failed = with(submitted(), vec![fail()]);
     let noticed = after(failed, complete()).unwrap();
     assert!(matches!(&noticed[..], [Event::ContradictionNoticed { .. }]));
+}
+
+fn revision() -> Revision {
+    let by = ASKER;
+    Revision {
+        by,
+        amount: None,
+        currency: None,
+        recipient: None,
+        provider: None,
+        reason: None,
+        channel: None,
+    }
+}
+
+fn more() -> Command {
+    Command::Revise(Revision { amount: Some(300_000), ..revision() })
+}
+
+#[test]
+fn any_change_makes_an_approval_void() {
+    let [Event::Revised { amount, currency, was, .. }] = &after(approved(), more()).unwrap()[..]
+    else {
+        panic!()
+    };
+    assert_eq!((*amount, currency, was.state), (Some(300_000), &None, State::Approved));
+    let revised = || with(approved(), vec![more()]);
+    let refused = after(revised(), submit());
+    assert_eq!(refused, Err(Error::NotApproved { state: State::Requested }));
+    let again = || with(revised(), vec![Command::Approve { by: BOSS }]);
+    assert_eq!(after(again(), submit()), Err(Error::Revised), "what is sent is what was approved");
+    let as_it_is = Command::Submit { revision: 1, token: "8899".into() };
+    let [Event::SubmissionStarted { was, .. }] = &after(again(), as_it_is).unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!((was.amount, was.revision), (300_000, 1));
+    let words = || {
+        Command::Revise(Revision {
+            reason: Some(Personal::content(ASKER, "Refund".into())),
+            ..revision()
+        })
+    };
+    assert_eq!(after(approved(), words()).unwrap().len(), 1, "what can't be compared is a change");
+    let same = Command::Revise(Revision { amount: Some(250_000), ..revision() });
+    assert_eq!(after(approved(), same), Ok(vec![]));
+}
+
+#[test]
+fn who_asked_changes_it_and_only_before_the_provider_was_asked() {
+    let theirs = Command::Revise(Revision { by: BOSS, amount: Some(1), ..revision() });
+    assert_eq!(after(approved(), theirs), Err(Error::NotRequester));
+    for commands in [submitted(), with(submitted(), vec![postpone()])] {
+        assert!(matches!(after(commands, more()), Err(Error::TooLate { .. })));
+    }
+    let nothing = Command::Revise(Revision { amount: Some(0), ..revision() });
+    assert_eq!(after(approved(), nothing), Err(Error::InvalidAmount));
+}
+
+fn settled_by(by: Uuid, outcome: Verdict) -> Command {
+    let evidence = Personal::content(BOSS, "PawaPay's statement of 1 March, line 7".into());
+    let reason = Personal::content(BOSS, "Their support confirms it".into());
+    Command::Settle(Settlement { by, outcome, evidence, reason })
+}
+
+fn at(hours: i64) -> Context {
+    Context {
+        tenant: Uuid::from_u128(1),
+        actor: crate::Actor::System,
+        now: DateTime::UNIX_EPOCH + TimeDelta::hours(hours),
+    }
+}
+
+/// Lets the commands happen at the beginning, and the last ones later.
+fn payout(first: Vec<Command>, later: Vec<Command>) -> Payout {
+    let mut payout = Payout::default();
+    let steps = first.into_iter().map(|command| (0, command));
+    for (hours, command) in steps.chain(later.into_iter().map(|command| (1, command))) {
+        let events = payout.decide(command, &at(hours)).unwrap();
+        events.iter().for_each(|event| payout.evolve(event));
+    }
+    payout
+}
+
+/// What would be decided after an hour.
+fn later(commands: Vec<Command>, last: Command) -> Result<Vec<Event>, Error> {
+    payout(commands, vec![]).decide(last, &at(1))
+}
+
+#[test]
+fn a_person_says_how_an_unknown_payout_ended_once_the_provider_had_its_time() {
+    let unknown = || with(submitted(), vec![lose_sight()]);
+    let completed = || settled_by(BOSS, Verdict::Completed);
+    let until = DateTime::UNIX_EPOCH + REASONABLE;
+    assert_eq!(after(unknown(), completed()), Err(Error::TooEarly { until }));
+    let [Event::Settled { by: BOSS, outcome, was, .. }] =
+        &later(unknown(), completed()).unwrap()[..]
+    else {
+        panic!()
+    };
+    assert_eq!((*outcome, was.state), (Verdict::Completed, State::Unknown));
+    assert_eq!(later(unknown(), settled_by(ASKER, Verdict::Failed)), Err(Error::OwnPayout));
+    let known = later(submitted(), completed());
+    assert_eq!(known, Err(Error::NotUnknown { state: State::Submitted }));
+    let blank = Personal::content(BOSS, " ".into());
+    let Command::Settle(told) = completed() else { panic!() };
+    let baseless = Command::Settle(Settlement { evidence: blank, ..told });
+    assert_eq!(later(unknown(), baseless), Err(Error::InvalidEvidence));
+}
+
+#[test]
+fn what_the_provider_says_against_a_persons_word_is_noticed() {
+    let unknown = with(submitted(), vec![lose_sight()]);
+    let payout = payout(unknown, vec![settled_by(BOSS, Verdict::Failed)]);
+    assert_eq!(payout.decide(fail(), &at(2)), Ok(vec![]));
+    let noticed = payout.decide(complete(), &at(2)).unwrap();
+    let [Event::ContradictionNoticed { told: Verdict::Completed, was }] = &noticed[..] else {
+        panic!()
+    };
+    assert_eq!(was.state, State::Failed);
 }
 
 #[test]

@@ -49,7 +49,8 @@ async fn a_payout_goes_through_the_only_account_or_the_one_that_it_names() {
         let id = payout["id"].as_str().unwrap();
         till.decide(&till.organization.owner, id, "approve").await.expect(200);
     }
-    till.drive().await;
+    till.later().await;
+    till.later().await;
     assert_eq!(till.status(unnamed["id"].as_str().unwrap()).await, "completed");
     let waiting = till.payout(named["id"].as_str().unwrap()).await;
     assert_eq!(

@@ -6,6 +6,7 @@ use commands::effects;
 use commands::gateways::http;
 use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
 use commands::policies::{self, Policy};
+use event_store::Clock;
 use event_store::subscription::Subscription;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +30,12 @@ impl Till {
 
     /// Waits so long before it believes that PawaPay hasn't got a payout.
     pub(super) async fn patient(grace: Duration) -> Till {
-        let app = App::start().await;
+        Till::at(Clock::Database, grace).await
+    }
+
+    /// Goes by this clock.
+    pub(super) async fn at(clock: Clock, grace: Duration) -> Till {
+        let app = App::start_at(clock).await;
         let organization = app.organization("Baraka").await;
         let callback_url = format!("{}/webhooks/pawapay/{}", app.base_url, organization.pawapay);
         let pace = Pace { processing: Duration::from_millis(2), settled: Duration::from_millis(4) };

@@ -18,6 +18,13 @@ pub async fn wake(commands: &Commands, payout: Uuid) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same for somebody who wants to know, though it was given up.
+pub async fn look_again(commands: &Commands, payout: Uuid) -> Result<(), Error> {
+    let mut db = commands.store().worker().acquire().await.map_err(event_store::Error::from)?;
+    effects::look_again(&mut db, payout).await.map_err(event_store::Error::from)?;
+    wake(commands, payout).await
+}
+
 impl Payer {
     pub(super) async fn look(
         &self,
