@@ -6,12 +6,16 @@ use domain::api_key::ApiKey;
 use domain::channel::Channel;
 use domain::contact::Contact;
 use domain::conversation::Conversation;
+use domain::invitation::Invitation;
 use domain::organization::Organization;
 use domain::payout::Payout;
+use domain::staff::Staff;
+use domain::team::Team;
 use domain::template::Template;
 use domain::ticket::Ticket;
 use domain::ticket_counter::TicketCounter;
 use domain::user::User;
+use domain::visit::Visit;
 use domain::{Aggregate, Event};
 use event_store::log;
 use projections::{Model, Recorded, as_of};
@@ -85,12 +89,16 @@ const AGGREGATES: &[Foldable] = &[
     foldable!(Channel),
     foldable!(Contact),
     foldable!(Conversation),
+    foldable!(Invitation),
     foldable!(Organization),
     foldable!(Payout),
+    foldable!(Staff),
+    foldable!(Team),
     foldable!(Template),
     foldable!(Ticket),
     foldable!(TicketCounter),
     foldable!(User),
+    foldable!(Visit),
 ];
 
 fn subject(name: &str) -> Result<Subject, String> {
