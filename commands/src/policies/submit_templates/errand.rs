@@ -92,7 +92,7 @@ impl Submitter {
     /// does what is left to do.
     async fn template(&self, effect: &Effect) -> Result<Option<Template>, Error> {
         let (pool, id) = (self.commands.store().pool(), effect.aggregate.to_string());
-        let stored = log::stream(pool, Template::TYPE, &id, 0, i64::MAX)
+        let stored = log::stream_of(pool, effect.tenant_id, Template::TYPE, &id, 0)
             .await
             .map_err(event_store::Error::from)?;
         if stored.iter().any(|event| event.position > effect.position && super::asks(event)) {
