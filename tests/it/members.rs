@@ -122,7 +122,8 @@ async fn an_organisation_keeps_an_owner_even_when_two_leave_at_once() {
     );
     let mut statuses = [a.status.as_u16(), b.status.as_u16()];
     statuses.sort_unstable();
-    assert_eq!(statuses, [200, 409], "{} {}", a.text, b.text);
+    // Who comes second is the last owner, or no longer one who decides about an owner.
+    assert!([[200, 409], [200, 403]].contains(&statuses), "{} {}", a.text, b.text);
     app.assert_verified().await;
 }
 

@@ -49,6 +49,7 @@ pub(super) fn routes(api: &mut Api) {
     api.post("/v1/messages", start)
         .is("message.start", "Sends a message to a number or a contact")
         .says("The conversation is opened where there is none.")
+        .refuses(404, &["conversation.not_found"])
         .refuses(409, &["channel.disconnected", "conversation.window_closed"])
         .refuses(409, &["conversation.window_never_open"])
         .refuses(422, &["channel.not_found", "contact.invalid_phone"])

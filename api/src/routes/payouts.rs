@@ -37,7 +37,7 @@ pub(super) fn routes(api: &mut Api) {
         .is("payout.request", "Asks for a payout")
         .requires("Idempotency-Key")
         .refuses(400, &["idempotency.required"])
-        .refuses(409, &["channel.disconnected"])
+        .refuses(409, &["channel.disconnected", "payout.no_channel"])
         .refuses(422, &["payout.invalid_amount", "payout.invalid_currency"])
         .refuses(422, &["payout.invalid_provider", "payout.invalid_reason"])
         .refuses(422, &["payout.unknown_ticket", "payout.unknown_contact"])

@@ -119,7 +119,11 @@ impl Mailer {
         if open.is_none_or(|open| open.id != challenge.secret || !open.is_open(now)) {
             return Ok(None);
         }
-        let Some(Personal::Encrypted(address)) = user.email else { return Ok(None) };
+        let address = match user.email {
+            Some(Personal::Clear { value, .. }) => return Ok(Some(value.as_str().to_owned())),
+            Some(Personal::Encrypted(address)) => address,
+            Some(Personal::Erased) | None => return Ok(None),
+        };
         let opened = store.codec().open_tokens(tenant, &[&address]).await?;
         match opened.into_iter().next() {
             Some(Opened::Clear(serde_json::Value::String(to))) => Ok(Some(to)),

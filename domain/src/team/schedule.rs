@@ -15,6 +15,7 @@ pub struct Schedule {
     #[schemars(example = &"Africa/Nairobi")]
     pub timezone: String,
     /// From Sunday to Saturday.
+    #[schemars(example = weekdays())]
     pub days: [Vec<Hours>; 7],
 }
 

@@ -3,11 +3,17 @@
 mod auth;
 mod members;
 
-use chrono::Utc;
+use std::sync::{Arc, RwLock};
+
+use chrono::{TimeDelta, Utc};
 use commands::effects;
 use commands::gateways::http;
 use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
 use commands::policies::{self, Policy};
+use commands::{Commands, Meta};
+use domain::Actor;
+use domain::payout::{self, Payout};
+use event_store::Clock;
 use event_store::subscription::Subscription;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -309,8 +315,36 @@ impl Shop {
                 decide(&id, verb).await.expect(200);
                 decide(&self.nobody.to_string(), verb).await.refused(404);
             }
+            "revise" => self.on(Method::PATCH, path, &id, "", json!({"amount": 140_000})).await,
+            "check" => {
+                decide(&id, verb).await.refused(409);
+                self.lost(&id).await;
+                decide(&id, verb).await.expect(202);
+            }
+            "settle" => {
+                let settle = json!({"outcome": "failed", "evidence": "Letter", "reason": "Closed"});
+                let path = format!("{path}/{id}/settle");
+                let owner = &self.organization.owner;
+                self.app.post(owner, &path, settle.clone()).await.refused(409);
+                self.lost(&id).await;
+                self.app.post(owner, &path, settle).await.expect(200);
+            }
             _ => missing(verb),
         }
+    }
+
+    /// Two hours ago PawaPay was asked for it, and gave no answer.
+    async fn lost(&self, id: &str) {
+        let path = format!("/v1/payouts/{id}/approve");
+        self.app.post(&self.organization.owner, &path, Value::Null).await.expect(200);
+        let then = Arc::new(RwLock::new(Some(Utc::now() - TimeDelta::hours(2))));
+        let commands = Commands::new(self.app.db.store_at(Clock::Told(then)).await);
+        let meta = || Meta::new(self.organization.id, Actor::System);
+        let id = id.parse().unwrap();
+        let submit = || payout::Command::Submit { revision: 0, token: "token".into() };
+        commands.execute::<Payout>(id, submit, &meta()).await.unwrap();
+        let lose = || payout::Command::LoseSight { reason: "no answer".into() };
+        commands.execute::<Payout>(id, lose, &meta()).await.unwrap();
     }
 
     async fn template(&self, verb: &str) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::{Meta, access};
+use commands::{Meta, access, setup};
 use domain::Actor;
 use domain::aggregate::Role;
 use event_store::{Clock, log};
@@ -98,8 +98,9 @@ async fn who_asked_for_it_or_has_no_evidence_settles_nothing() {
     let asked = till.request(&till.organization.owner, refund()).await.expect(201).data();
     let id = asked["id"].as_str().unwrap();
     let meta = Meta::new(till.organization.id, Actor::System);
-    let agent = till.organization.agent_id;
-    let second = access::issue(&till.app.commands, &meta, agent, Role::Owner, "second owner").await;
+    let (commands, tenant) = (&till.app.commands, till.organization.id);
+    let user = setup::register_user(commands, tenant, "Second", Role::Owner).await.unwrap();
+    let second = access::issue(commands, &meta, user, Role::Owner, "second owner").await;
     let second = second.unwrap();
     till.decide(&second, id, "approve").await.expect(200);
     till.drive().await;

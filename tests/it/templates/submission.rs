@@ -361,7 +361,7 @@ async fn without_a_token_a_submission_says_so() {
     let desk = Desk::open().await;
     let tokenless = json!({
         "provider": "whatsapp", "name": "Tokenless", "account_id": "1098", "phone_number_id": "1045",
-        "app_secret": APP_SECRET,
+        "app_secret": APP_SECRET, "verify_token": "made up",
     });
     let channel = desk.app.connect(&desk.organization.owner, tokenless).await;
     let path = desk.draft(json!({"channel_id": channel})).await;

@@ -69,14 +69,13 @@ async fn an_answer_can_be_late_before_and_after_the_message_is_sent() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_before_it_was_accepted_has_sent_nothing() {
+async fn what_was_asked_is_done_even_if_nobody_waits_for_the_answer() {
     let (graph, asker) = graph(None);
     graph.script(rule().times(1).delay(Duration::from_millis(100)));
     let body = text(ASHA, "m1");
     let asked = asker.ask("POST", MESSAGES, &body);
     assert!(tokio::time::timeout(Duration::from_millis(20), asked).await.is_err());
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(graph.sent(), []);
+    until(|| graph.sent().len() == 1).await;
 }
 
 #[tokio::test]
