@@ -139,6 +139,19 @@ impl Role {
     }
 }
 
+/// Test support: what `command` leads to after `history`.
+#[cfg(test)]
+pub(crate) fn decide_after<A: Aggregate>(
+    history: &[A::Event],
+    command: A::Command,
+) -> Result<Vec<A::Event>, A::Error> {
+    let mut state = A::default();
+    history.iter().for_each(|event| state.evolve(event));
+    let context =
+        Context { tenant: Uuid::from_u128(1), actor: Actor::System, now: DateTime::UNIX_EPOCH };
+    state.decide(command, &context)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Role;
@@ -151,17 +164,4 @@ mod tests {
         assert_eq!(Role::Auditor.lesser(Role::Agent), None);
         assert_eq!(Role::Agent.lesser(Role::Auditor), None);
     }
-}
-
-/// Test support: what `command` leads to after `history`.
-#[cfg(test)]
-pub(crate) fn decide_after<A: Aggregate>(
-    history: &[A::Event],
-    command: A::Command,
-) -> Result<Vec<A::Event>, A::Error> {
-    let mut state = A::default();
-    history.iter().for_each(|event| state.evolve(event));
-    let context =
-        Context { tenant: Uuid::from_u128(1), actor: Actor::System, now: DateTime::UNIX_EPOCH };
-    state.decide(command, &context)
 }

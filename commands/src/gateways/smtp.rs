@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where mails go, and from whom they come.
 #[derive(Clone)]
 pub enum Post {
-    Smtp { transport: AsyncSmtpTransport<Tokio1Executor>, from: Mailbox },
+    Smtp { transport: Box<AsyncSmtpTransport<Tokio1Executor>>, from: Mailbox },
     Log,
 }
 
@@ -61,7 +61,7 @@ impl Post {
             .hello_name(ClientId::Domain(from.email.domain().to_owned()))
             .timeout(Some(PATIENCE))
             .build();
-        Ok(Post::Smtp { transport, from })
+        Ok(Post::Smtp { transport: Box::new(transport), from })
     }
 
     pub async fn send(&self, mail: &Mail) -> Result<(), Unsent> {
