@@ -194,7 +194,8 @@ impl Stage {
             let payouts = self.get(open).await["data"].as_array().unwrap().len();
             let failed = self.get("/v1/messages/failed").await;
             let statistics = failed["meta"]["statistics"].as_array().unwrap();
-            let under_way = |row: &&Value| row[0] == "pending" || row[0] == "attempting";
+            let under_way =
+                |row: &&Value| row["state"] == "pending" || row["state"] == "attempting";
             let messages = statistics.iter().filter(under_way).count();
             // First those whose end may set off callbacks.
             if payouts + messages == 0 && on_their_way == 0 {
