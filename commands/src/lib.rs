@@ -19,9 +19,11 @@ pub mod work;
 use std::any::Any;
 use std::sync::Arc;
 
-use domain::{Actor, Aggregate, Context};
+use domain::{Actor, Aggregate, Context, Personal};
+use event_store::codec::Opened;
 use event_store::{Append, IdempotencyRecord, Store, log};
 use quick_cache::sync::Cache;
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
@@ -234,6 +236,27 @@ impl Commands {
             state.evolve(&self.decode::<A>(&event, A::OPENS_PERSONAL).await?);
         }
         Ok((state, version))
+    }
+
+    /// A text about a person out of an aggregate that does not open its personal values. It is in
+    /// the clear where this process has set it itself, and a token where it was read.
+    pub async fn opened<T: Serialize>(
+        &self,
+        tenant: Uuid,
+        value: Option<&Personal<T>>,
+    ) -> Result<Option<String>, Error> {
+        let value = match value {
+            Some(Personal::Clear { value, .. }) => serde_json::to_value(value).ok(),
+            Some(Personal::Encrypted(token)) => {
+                let opened = self.store.codec().open_tokens(tenant, &[token]).await?;
+                opened.into_iter().next().and_then(|opened| match opened {
+                    Opened::Clear(value) => Some(value),
+                    Opened::Erased => None,
+                })
+            }
+            Some(Personal::Erased) | None => None,
+        };
+        Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
     }
 
     pub(crate) async fn decode<A: Aggregate>(

@@ -3,11 +3,10 @@
 
 mod letter;
 
+use domain::Aggregate;
 use domain::invitation::{self, Invitation};
 use domain::organization::Organization;
 use domain::user::{Event, Purpose, User};
-use domain::{Aggregate, Personal};
-use event_store::codec::Opened;
 use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -112,23 +111,14 @@ impl Mailer {
         effect: &Effect,
         challenge: &Challenge,
     ) -> Result<Option<String>, Error> {
-        let (store, tenant) = (self.commands.store(), effect.tenant_id);
+        let tenant = effect.tenant_id;
         let (user, _) = self.commands.load::<User>(tenant, effect.aggregate).await?;
         let open = user.challenges.get(&challenge.purpose);
-        let now = store.clock().now();
+        let now = self.commands.store().clock().now();
         if open.is_none_or(|open| open.id != challenge.secret || !open.is_open(now)) {
             return Ok(None);
         }
-        let address = match user.email {
-            Some(Personal::Clear { value, .. }) => return Ok(Some(value.as_str().to_owned())),
-            Some(Personal::Encrypted(address)) => address,
-            Some(Personal::Erased) | None => return Ok(None),
-        };
-        let opened = store.codec().open_tokens(tenant, &[&address]).await?;
-        match opened.into_iter().next() {
-            Some(Opened::Clear(serde_json::Value::String(to))) => Ok(Some(to)),
-            _ => Ok(None),
-        }
+        self.commands.opened(tenant, user.email.as_ref()).await
     }
 
     /// The address that is invited, while this is the newest mail about it.

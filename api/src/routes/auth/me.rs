@@ -1,22 +1,19 @@
 //! Who calls, as we know them.
 
 use actix_web::web::Data;
-use domain::Personal;
 use domain::aggregate::Role;
 use domain::api_key::Scopes;
 use domain::organization::Organization;
 use domain::user::User;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::{Known, Member};
+use crate::auth::Known;
 use crate::envelope::{Plain, plain};
 use crate::openapi::Api;
 use crate::problem::Problem;
-use crate::reading::Values;
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/auth/me", show).is("auth.me", "Tells who calls, and what they may do");
@@ -70,8 +67,8 @@ async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Pro
     let factor = user.second_factor.as_ref().filter(|factor| factor.confirmed);
     let shown = Shown {
         id,
-        name: opened(&state, &member, user.name.as_ref()).await?,
-        email: opened(&state, &member, user.email.as_ref()).await?,
+        name: state.commands.opened(tenant, user.name.as_ref()).await?,
+        email: state.commands.opened(tenant, user.email.as_ref()).await?,
         email_verified: user.email_verified,
         role: user.role,
         second_factor: factor.is_some(),
@@ -90,24 +87,4 @@ async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Pro
         scopes: principal.scopes.clone(),
         second_factor_required: principal.must_enrol,
     }))
-}
-
-/// A value about the caller, in the clear.
-pub(super) async fn opened<T: Serialize>(
-    state: &State,
-    member: &Member,
-    value: Option<&Personal<T>>,
-) -> Result<Option<String>, Problem> {
-    let text = |value: &T| match serde_json::to_value(value) {
-        Ok(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    match value {
-        Some(Personal::Encrypted(token)) => {
-            let values = Values::open(state, member, [token]).await?;
-            Ok(values.text(Some(token)))
-        }
-        Some(Personal::Clear { value, .. }) => Ok(text(value)),
-        Some(Personal::Erased) | None => Ok(None),
-    }
 }

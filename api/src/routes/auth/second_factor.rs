@@ -10,7 +10,6 @@ use domain::user::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::me::opened;
 use super::{open, own_password, proof};
 use crate::State;
 use crate::auth::Person;
@@ -77,7 +76,8 @@ async fn set_up(
     own_password(&state, &person, &told.password).await?;
     let (meta, principal) = (person.member.meta(), &person.member.principal);
     let (known, _) = state.commands.load::<User>(principal.tenant, principal.user).await?;
-    let email = opened(&state, &person.member, known.email.as_ref()).await?.unwrap_or_default();
+    let email = state.commands.opened(principal.tenant, known.email.as_ref()).await?;
+    let email = email.unwrap_or_default();
     let enrolled = second_factor::enrol(&state.commands, &meta, principal.user, &email).await?;
     let Outcome { value, position, .. } = enrolled;
     let seed = Seed { secret: value.base32, otpauth_url: value.url };
