@@ -46,76 +46,59 @@ struct Declared {
     describe: fn(&mut Operation, &mut Schemas),
 }
 
+/// A handler whose signature tells what it takes and answers.
+pub(crate) trait Handles<A>: Sized {
+    fn route(self, method: Method) -> Route;
+    fn describe(operation: &mut Operation, schemas: &mut Schemas);
+}
+
+impl<H, A> Handles<A> for H
+where
+    H: Handler<A>,
+    A: FromRequest + Described + 'static,
+    H::Output: Responder + Described + 'static,
+{
+    fn route(self, method: Method) -> Route {
+        web::method(method).to(self)
+    }
+
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        A::describe(operation, schemas);
+        H::Output::describe(operation, schemas);
+    }
+}
+
 impl Api {
-    pub(crate) fn get<H: Handler<A>, A>(&mut self, path: &'static str, handler: H) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        self.route(Method::GET, path, handler)
+    pub(crate) fn get<A>(&mut self, path: &'static str, by: impl Handles<A>) -> &mut Operation {
+        self.route(Method::GET, path, by)
     }
 
-    pub(crate) fn post<H: Handler<A>, A>(
-        &mut self,
-        path: &'static str,
-        handler: H,
-    ) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        self.route(Method::POST, path, handler)
+    pub(crate) fn post<A>(&mut self, path: &'static str, by: impl Handles<A>) -> &mut Operation {
+        self.route(Method::POST, path, by)
     }
 
-    pub(crate) fn patch<H: Handler<A>, A>(
-        &mut self,
-        path: &'static str,
-        handler: H,
-    ) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        self.route(Method::PATCH, path, handler)
+    pub(crate) fn patch<A>(&mut self, path: &'static str, by: impl Handles<A>) -> &mut Operation {
+        self.route(Method::PATCH, path, by)
     }
 
-    pub(crate) fn put<H: Handler<A>, A>(&mut self, path: &'static str, handler: H) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        self.route(Method::PUT, path, handler)
+    pub(crate) fn put<A>(&mut self, path: &'static str, by: impl Handles<A>) -> &mut Operation {
+        self.route(Method::PUT, path, by)
     }
 
-    pub(crate) fn delete<H: Handler<A>, A>(
-        &mut self,
-        path: &'static str,
-        handler: H,
-    ) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        self.route(Method::DELETE, path, handler)
+    pub(crate) fn delete<A>(&mut self, path: &'static str, by: impl Handles<A>) -> &mut Operation {
+        self.route(Method::DELETE, path, by)
     }
 
-    fn route<H: Handler<A>, A>(
+    fn route<H: Handles<A>, A>(
         &mut self,
         method: Method,
         path: &'static str,
-        handler: H,
-    ) -> &mut Operation
-    where
-        A: FromRequest + Described + 'static,
-        H::Output: Responder + Described + 'static,
-    {
-        let describe = |operation: &mut Operation, schemas: &mut Schemas| {
-            A::describe(operation, schemas);
-            H::Output::describe(operation, schemas);
-        };
-        let route = web::method(method.clone()).to(handler);
+        by: H,
+    ) -> &mut Operation {
+        let route = by.route(method.clone());
+        let operation = Operation::new(method, path);
         let at = self.declared.len();
-        self.declared.push(Declared { operation: Operation::new(method, path), route, describe });
+        self.declared.push(Declared { operation, route, describe: H::describe });
         &mut self.declared[at].operation
     }
 
