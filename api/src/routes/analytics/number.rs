@@ -1,6 +1,6 @@
 //! How a number is told: with the address of the rows that it counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use projections::facts::{Count, Facts, Filter, Group, Measure, count};
@@ -57,7 +57,8 @@ pub(super) struct Counted<'a> {
     edges: &'a [DateTime<Utc>],
     group: Option<Group>,
     filter: &'a Filter,
-    counts: Vec<Count>,
+    /// By step and group: a chart has thousands of steps.
+    counts: BTreeMap<(usize, Option<String>), Count>,
 }
 
 /// One step's number, of one group where there are groups.
@@ -72,13 +73,15 @@ impl<'a> Counted<'a> {
         filter: &'a Filter,
     ) -> Result<Counted<'a>, Problem> {
         let counts = count(finder, measure, edges, group, filter).await?;
+        let placed = |count: Count| ((count.step, count.key.clone()), count);
+        let counts = counts.into_iter().map(placed).collect();
         Ok(Counted { measure, edges, group, filter, counts })
     }
 
     /// The steps and groups in which there is something.
     pub(super) fn places(&self) -> BTreeSet<(usize, String)> {
-        let place = |count: &Count| Some((count.step, count.key.clone()?));
-        self.counts.iter().filter_map(place).collect()
+        let place = |(step, key): &(usize, Option<String>)| Some((*step, key.clone()?));
+        self.counts.keys().filter_map(place).collect()
     }
 
     pub(super) fn number(&self, place: Place) -> Number {
@@ -95,7 +98,7 @@ impl<'a> Counted<'a> {
     }
 
     fn at(&self, (step, key): Place) -> Option<&Count> {
-        self.counts.iter().find(|count| count.step == step && count.key.as_deref() == key)
+        self.counts.get(&(step, key.map(str::to_owned)))
     }
 
     fn rows(&self, (step, key): Place) -> String {

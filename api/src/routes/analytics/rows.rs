@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::rows_of_buckets;
+use super::{rows_of_buckets, span};
 use crate::State;
 use crate::auth::Member;
 use crate::envelope::{Read, read_with};
@@ -121,13 +121,8 @@ async fn of<M: Facts>(
 impl Asked {
     /// As a number's link tells it: to the instant, not widened to steps.
     pub(super) fn span(&self, state: &State) -> Result<(DateTime<Utc>, DateTime<Utc>), Problem> {
-        let to = reading::time("to", self.to.as_deref())?
-            .unwrap_or_else(|| state.commands.store().clock().now());
-        let from =
-            reading::time("from", self.from.as_deref())?.unwrap_or(to - chrono::TimeDelta::days(1));
-        if from >= to {
-            return Err(unreadable("to", "is after from"));
-        }
+        let (from, to) = span::ends(state, self.from.as_deref(), self.to.as_deref())?;
+        span::forward(from, to)?;
         Ok((from, to))
     }
 }

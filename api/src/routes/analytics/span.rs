@@ -77,9 +77,7 @@ impl Asked {
             .map_err(|_| unreadable("timezone", "is a name like Africa/Lagos or UTC"))?;
         let step = reading::parsed("step", self.step.as_deref(), "15m, 1h, 1d, 1w or 1mo")?;
         let step = step.or(usual);
-        let to = reading::time("to", self.to.as_deref())?
-            .unwrap_or_else(|| state.commands.store().clock().now());
-        let from = reading::time("from", self.from.as_deref())?.unwrap_or(to - TimeDelta::days(1));
+        let (from, to) = ends(state, self.from.as_deref(), self.to.as_deref())?;
         let mut edges = edges(from, to, step.unwrap_or(Step::Quarter), &zone)?;
         let (Some(first), Some(last)) = (edges.first().copied(), edges.last().copied()) else {
             return Err(unreadable("to", "is after from"));
@@ -123,15 +121,31 @@ impl Span {
     }
 }
 
+/// Where a span begins and ends, before it is known whether it goes forward.
+pub(super) fn ends(
+    state: &State,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), Problem> {
+    let to = reading::time("to", to)?.unwrap_or_else(|| state.commands.store().clock().now());
+    let from = reading::time("from", from)?.unwrap_or(to - TimeDelta::days(1));
+    Ok((from, to))
+}
+
+pub(super) fn forward(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<(), Problem> {
+    if from >= to {
+        return Err(unreadable("to", "is after from"));
+    }
+    Ok(())
+}
+
 fn edges(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     step: Step,
     zone: &TimeZone,
 ) -> Result<Vec<DateTime<Utc>>, Problem> {
-    if from >= to {
-        return Err(unreadable("to", "is after from"));
-    }
+    forward(from, to)?;
     let cut = || -> Result<Vec<DateTime<Utc>>, Uncuttable> {
         let civil = |time: DateTime<Utc>| {
             Timestamp::from_microsecond(time.timestamp_micros()).map_err(|_| OutOfRange)
