@@ -2,11 +2,12 @@
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::ServiceResponse;
-use actix_web::error::{PathError, QueryPayloadError};
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::error::PathError;
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::http::{ConnectionType, StatusCode};
-use actix_web::{HttpRequest, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
+use crate::openapi::{MOST_JSON, MostBytes};
 use crate::patience;
 use crate::problem::{CONTENT, Problem};
 
@@ -14,12 +15,11 @@ pub(crate) async fn nowhere() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "route.not_found", "there is nothing at this address")
 }
 
-pub(crate) fn query(error: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
-    let detail = match error {
-        QueryPayloadError::Deserialize(error) => error.to_string(),
-        _ => "the query string can't be read".to_owned(),
-    };
-    Problem::new(StatusCode::BAD_REQUEST, "query.invalid", detail).into()
+/// Of a process that works and answers nobody.
+pub(crate) async fn elsewhere() -> Problem {
+    let detail = "this process runs as a worker and tells only how it is doing: ask one that was \
+                  started with --role api or all";
+    Problem::new(StatusCode::NOT_FOUND, "route.not_found", detail)
 }
 
 /// An id that is none is the id of nothing.
@@ -39,12 +39,16 @@ pub(crate) fn as_problem<B: MessageBody>(
     }
     let late = response.response().error().is_some_and(patience::ran_out);
     let status = if late { StatusCode::REQUEST_TIMEOUT } else { status };
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        let most = response.request().app_data::<MostBytes>().map_or(MOST_JSON, |most| most.0);
+        let problem = Problem::too_large(format!("the body has at most {most} bytes"), most);
+        return instead(response, problem.error_response());
+    }
     let (code, detail) = match status {
         StatusCode::REQUEST_TIMEOUT => {
             ("request.timeout", "the body did not come in time; send the request again")
         }
         StatusCode::METHOD_NOT_ALLOWED => ("route.method_not_allowed", "use another method"),
-        StatusCode::PAYLOAD_TOO_LARGE => ("request.too_large", "the body is too large"),
         StatusCode::BAD_REQUEST => ("request.malformed", "the request can't be read"),
         status if status.is_client_error() => ("request.refused", "the request was refused"),
         _ => ("internal", "something broke here; it is not your fault"),
@@ -52,14 +56,21 @@ pub(crate) fn as_problem<B: MessageBody>(
     if let Some(error) = response.response().error().filter(|_| status.is_server_error()) {
         tracing::error!(%error, "A request failed");
     }
-    let allow = response.headers().get(ALLOW).cloned();
     let mut problem = Problem::new(status, code, detail).error_response();
-    if let Some(allow) = allow {
-        problem.headers_mut().insert(ALLOW, allow);
-    }
     if late {
         // What still comes belongs to a request that has been answered.
         problem.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    instead(response, problem)
+}
+
+/// What was said beside the answer holds of the one in its place, too.
+fn instead<B: MessageBody>(
+    response: ServiceResponse<B>,
+    mut problem: HttpResponse,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    for (name, value) in response.headers().iter().filter(|(name, _)| *name != CONTENT_TYPE) {
+        problem.headers_mut().append(name.clone(), value.clone());
     }
     let request = response.into_parts().0;
     ServiceResponse::new(request, problem).map_into_right_body()
@@ -70,6 +81,7 @@ pub(crate) fn as_problem<B: MessageBody>(
 mod tests {
     use actix_web::App;
     use actix_web::http::Method;
+    use actix_web::http::header::ALLOW;
     use actix_web::middleware::from_fn;
     use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
     use serde_json::Value;

@@ -1,11 +1,14 @@
 //! The HTTP server: what its handlers share, and its life from binding to a graceful stop.
 
+use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use commands::Commands;
@@ -14,18 +17,28 @@ use commands::gateways::whatsapp::graph::Graphs;
 use commands::intake::Routes;
 use event_store::Database;
 use event_store::rate_limit::Leases;
+use event_store::tail::Tail;
 use metrics_exporter_prometheus::PrometheusHandle;
+use socket2::SockRef;
+use tokio::sync::watch;
 
 use crate::idempotent::InFlight;
-use crate::openapi::Api;
+use crate::openapi::{Api, MOST_JSON};
 use crate::terms::Terms;
-use crate::{answers, cors, docs, limits, patience, routes, trace};
+use crate::{answers, cors, docs, dry_run, head, limits, patience, refused, routes, trace};
 
 const WORKERS: usize = 2;
 /// How long requests that run may take to end when the server stops.
 const GRACE_SECONDS: u64 = 10;
-/// What a JSON body may measure.
-const MOST_JSON: usize = 1 << 20;
+
+/// What a process answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    #[default]
+    Everything,
+    /// How it is doing, and nothing else.
+    Health,
+}
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -39,7 +52,12 @@ pub struct State {
     /// The way to WhatsApp, for handlers that ask it something.
     pub graphs: Graphs,
     pub metrics: Option<PrometheusHandle>,
+    /// The log's end, for who listens.
+    pub(crate) tail: Tail,
+    /// Whether the server stops: answers that go on for long end then.
+    pub(crate) closing: watch::Sender<bool>,
     pub(crate) terms: Terms,
+    serves: Serves,
     pub(crate) leases: Leases,
     pub(crate) in_flight: InFlight,
 }
@@ -55,8 +73,11 @@ impl State {
             access: Access::new(commands.clone()),
             routes: Routes::new(commands.clone()),
             terms: Terms::default(),
+            serves: Serves::default(),
             leases: Leases::new(commands.store().clone()),
             in_flight: InFlight::default(),
+            tail: Tail::of(commands.store().clone()),
+            closing: watch::Sender::new(false),
             commands,
             database,
             graphs,
@@ -67,24 +88,39 @@ impl State {
     pub fn on(self, terms: Terms) -> State {
         State { terms, ..self }
     }
+
+    pub fn serving(self, serves: Serves) -> State {
+        State { serves, ..self }
+    }
 }
 
 /// A server that listens already, and answers once it runs.
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    tail: Tail,
+    closing: watch::Sender<bool>,
 }
 
 impl Application {
     /// Listens on `listen`; port 0 takes any free one.
     pub async fn bind(state: State, listen: &str) -> io::Result<Application> {
+        let (tail, closing) = (state.tail.clone(), state.closing.clone());
+        let patience = state.terms.patience;
+        let configure = match state.serves {
+            Serves::Everything => configure,
+            Serves::Health => configure_health,
+        };
         let state = Data::new(state);
         let app = move || {
             App::new()
                 .app_data(state.clone())
                 .configure(configure)
+                .wrap(from_fn(head::middleware))
                 .wrap(from_fn(patience::middleware))
+                .wrap(from_fn(dry_run::middleware))
                 .wrap(from_fn(limits::middleware))
+                .wrap(from_fn(refused::middleware))
                 .wrap(from_fn(trace::middleware))
                 .wrap(Compress::default())
                 .wrap(safe_headers())
@@ -92,12 +128,13 @@ impl Application {
         };
         let server = HttpServer::new(app)
             .workers(WORKERS)
+            .on_connect(move |connection, _| cut_when_stuck(connection, patience))
             .shutdown_timeout(GRACE_SECONDS)
             .disable_signals()
             .bind(listen)?;
         let address = server.addrs().first().copied();
         let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-        Ok(Application { server: server.run(), address })
+        Ok(Application { server: server.run(), address, tail, closing })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -109,12 +146,24 @@ impl Application {
         let handle = self.server.handle();
         let stop = async {
             shutdown.await;
+            self.closing.send_replace(true);
             handle.stop(true).await;
         };
         tokio::select! {
             ended = self.server => ended,
             () = stop => Ok(()),
+            () = self.tail.run() => Ok(()),
         }
+    }
+}
+
+/// A peer that takes in nothing for so long is gone, or may as well be: its connection ends, and
+/// with it what is kept for it.
+fn cut_when_stuck(connection: &dyn Any, patience: Duration) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+        && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience))
+    {
+        tracing::debug!(%error, "A connection goes on without a limit to its patience");
     }
 }
 
@@ -132,7 +181,6 @@ fn safe_headers() -> DefaultHeaders {
 /// Limits, answers to what no handler sees, and the routes.
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
     cfg.app_data(web::PayloadConfig::new(MOST_JSON))
-        .app_data(web::QueryConfig::default().error_handler(answers::query))
         .app_data(web::PathConfig::default().error_handler(answers::path))
         .configure(|cfg| {
             let mut api = Api::default();
@@ -141,4 +189,12 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
         })
         .configure(docs::routes)
         .default_service(web::to(answers::nowhere));
+}
+
+/// How the process is doing.
+fn configure_health(cfg: &mut ServiceConfig) {
+    let mut api = Api::default();
+    routes::declare_health(&mut api);
+    api.serve(cfg);
+    cfg.default_service(web::to(answers::elsewhere));
 }

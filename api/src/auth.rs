@@ -1,6 +1,8 @@
 //! Who calls, and what they may do: extractors that can't be built without the right, so that a
 //! handler's signature is its permission.
 
+mod step_up;
+
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
@@ -10,7 +12,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use commands::Meta;
-use commands::access::{Origin, Principal, Via, sign_in, staff};
+use commands::access::{Origin, Principal, Via, staff};
 use domain::aggregate::Role;
 use domain::api_key::Act;
 use uuid::Uuid;
@@ -19,6 +21,7 @@ use crate::openapi::{Described, Operation, Schemas};
 use crate::problem::Problem;
 use crate::trace::RequestId;
 use crate::{State, address};
+pub(crate) use step_up::{Fresh, Proven};
 
 const MOST_USER_AGENT: usize = 512;
 
@@ -38,6 +41,10 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
+/// The same, even where the platform has suspended the organisation.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaver(pub(crate) Person);
+
 /// Anybody of the organisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
@@ -48,10 +55,6 @@ pub(crate) struct Member {
 /// Who may change things: everybody but auditors.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer(pub(crate) Member);
-
-/// Somebody who has just shown their second factor again, if they have to have one.
-#[derive(Clone, Debug)]
-pub(crate) struct Fresh;
 
 /// Who may read what everybody did: owner, admin, auditor.
 #[derive(Clone, Debug)]
@@ -113,7 +116,12 @@ impl Member {
     }
 
     async fn of(request: HttpRequest) -> Result<Member, Problem> {
-        let (member, _) = Member::known(&request).await?;
+        Member::now(&request).await?.seen(&request).await
+    }
+
+    /// Who it is by now; an answer that goes on for long asks again.
+    pub(crate) async fn now(request: &HttpRequest) -> Result<Member, Problem> {
+        let (member, _) = Member::known(request).await?;
         if member.principal.suspended {
             return Err(suspended());
         }
@@ -121,7 +129,7 @@ impl Member {
             let detail = "the organisation requires a second factor: set yours up first";
             return Err(forbidden("auth.second_factor_required", detail));
         }
-        member.within_scopes(request.method(), request.path())?.seen(&request).await
+        member.within_scopes(request.method(), request.path())
     }
 
     /// Where staff who visit look, the organisation is told before they see anything.
@@ -181,12 +189,14 @@ fn forbidden(code: &str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, code, detail)
 }
 
-fn origin(request: &HttpRequest, proxies: usize) -> Origin {
+pub(crate) fn origin(request: &HttpRequest, proxies: usize) -> Origin {
     let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     Origin {
         request_id: RequestId::of(request),
         address: address::of(request, proxies),
         user_agent: user_agent.map(|agent| agent.chars().take(MOST_USER_AGENT).collect()),
+        idempotency: None,
+        dry_run: None,
     }
 }
 
@@ -234,10 +244,25 @@ impl FromRequest for Person {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
+            let Leaver(person) = Leaver::extract(&request).await?;
+            if person.member.principal.suspended {
+                return Err(suspended());
+            }
+            Ok(person)
+        })
+    }
+}
+
+impl FromRequest for Leaver {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
             let (member, token) = Member::known(&request).await?;
             match member.principal.via {
-                _ if member.principal.suspended => Err(suspended()),
-                Via::Session(_) => Ok(Person { member, token }),
+                Via::Session(_) => Ok(Leaver(Person { member, token })),
                 Via::Key(_) | Via::Staff(_) | Via::Visit(_) => {
                     let detail = "a key can't do this: sign in, and send the access token";
                     Err(forbidden("auth.session_required", detail))
@@ -276,25 +301,6 @@ impl FromRequest for Writer {
     }
 }
 
-impl FromRequest for Fresh {
-    type Error = Problem;
-    type Future = Extracted<Self>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let member = Member::of(request.clone()).await?;
-            let state = state(&request)?;
-            if !sign_in::must_step_up(&state.commands, &member.principal).await? {
-                return Ok(Fresh);
-            }
-            let detail = "sign in, show your second factor at POST /v1/auth/step-up, \
-                          and do this within 5 minutes";
-            Err(forbidden("auth.step_up_required", detail))
-        })
-    }
-}
-
 impl FromRequest for AuditReader {
     type Error = Problem;
     type Future = Extracted<Self>;
@@ -328,9 +334,16 @@ impl Described for Known {
 
 impl Described for Person {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Leaver::describe(operation, schemas);
+        operation.refuses(403, &["organization.suspended"]);
+    }
+}
+
+impl Described for Leaver {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         Known::describe(operation, schemas);
         operation.permits("person", &Role::ALL);
-        operation.refuses(403, &["auth.session_required", "organization.suspended"]);
+        operation.refuses(403, &["auth.session_required"]);
     }
 }
 
@@ -399,13 +412,6 @@ impl Described for Writer {
         Member::describe(operation, schemas);
         operation.permits("writer", WRITERS);
         operation.refuses(403, &["permission.denied"]);
-    }
-}
-
-impl Described for Fresh {
-    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        Member::describe(operation, schemas);
-        operation.refuses(403, &["auth.step_up_required"]);
     }
 }
 

@@ -1,6 +1,8 @@
 //! A command as it came over the wire. It is taken in raw: who calls, and whether the same was
 //! asked before, comes before anybody looks into it.
 
+mod strict;
+
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -15,8 +17,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::dry_run;
 use crate::openapi::{Described, Operation, Schemas};
 use crate::problem::{FieldError, Problem};
+use crate::query;
+use strict::Strict;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -28,6 +33,9 @@ pub(crate) struct Request<T = Nothing> {
     pub(crate) bytes: Bytes,
     key: Option<Vec<u8>>,
     if_match: Option<Vec<u8>>,
+    pub(crate) query: String,
+    /// What the address asks beside the path, in order.
+    asked: Vec<(String, String)>,
     body: PhantomData<fn() -> T>,
 }
 
@@ -43,7 +51,7 @@ impl<T> Request<T> {
         if (1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic) {
             return Ok(Some(key));
         }
-        let detail = "Idempotency-Key has 1 to 255 visible ASCII characters";
+        let detail = "Idempotency-Key has 1 to 255 visible ASCII characters, and is sent once";
         Err(Problem::bad_request("idempotency.invalid_key", detail))
     }
 
@@ -54,13 +62,36 @@ impl<T> Request<T> {
         if version == Some("*") {
             return Ok(None);
         }
-        let digits = version.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        let tag = version.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        // Behind a dot a read tells how it looked, which no decision depends on.
+        let digits = tag.map(|tag| tag.split_once('.').map_or(tag, |(version, _)| version));
         let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let version = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
             let detail = "If-Match is one ETag as it was answered, like \"3\"";
             Problem::bad_request("precondition.invalid", detail)
         })?;
         Ok(Some(version))
+    }
+
+    /// Whether it shall only be said what would happen.
+    pub(crate) fn is_dry_run(&self) -> Result<bool, Problem> {
+        let refused = |name: &str, detail: &str| Err(query::invalid(name, detail));
+        match &self.asked[..] {
+            [] => Ok(false),
+            [(name, value)] if name == dry_run::NAME => match value.as_str() {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => refused(name, "dry_run is true or false"),
+            },
+            [(name, _)] => refused(name, &format!("there is no parameter {name}")),
+            [.., (name, _)] => refused(name, "the only parameter is dry_run, once"),
+        }
+    }
+
+    /// The handler reads the parameters by itself.
+    pub(crate) fn with_own_parameters(mut self) -> Self {
+        self.asked.clear();
+        self
     }
 
     pub(crate) fn parse(&self) -> Result<T, Problem>
@@ -72,7 +103,7 @@ impl<T> Request<T> {
 
     /// For a body whose form depends on what is in it.
     pub(crate) fn read<U: DeserializeOwned>(&self) -> Result<U, Problem> {
-        serde_path_to_error::deserialize(self.json()?).map_err(|error| {
+        serde_path_to_error::deserialize(Strict(self.json()?)).map_err(|error| {
             let field = error.path().to_string();
             let detail = error.into_inner().to_string();
             let error = FieldError::new(field.clone(), "invalid", detail.clone());
@@ -85,9 +116,10 @@ impl<T> Request<T> {
 
     pub(crate) fn json(&self) -> Result<Value, Problem> {
         let bytes: &[u8] = if self.bytes.is_empty() { b"{}" } else { &self.bytes };
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-            Problem::bad_request("request.malformed", format!("the body is not JSON: {error}"))
-        })?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+        if !value.is_object() {
+            return Err(invalid("the body is an object, in braces"));
+        }
         let mut nul = vec![];
         find_nul(&value, "", &mut nul);
         if !nul.is_empty() {
@@ -95,6 +127,19 @@ impl<T> Request<T> {
         }
         Ok(value)
     }
+}
+
+/// How deep a body may be nested, before it is refused rather than followed: serde_json's measure.
+const DEEPEST: usize = 127;
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    let detail = match error.to_string() {
+        told if told.starts_with("recursion limit exceeded") => {
+            format!("the body is nested deeper than {DEEPEST} levels")
+        }
+        told => format!("the body is not JSON: {told}"),
+    };
+    Problem::bad_request("request.malformed", detail)
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {
@@ -143,11 +188,17 @@ impl<T: 'static> FromRequest for Request<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = Bytes::from_request(request, payload);
         let header = |name| request.headers().get(name).map(|value| value.as_bytes().to_vec());
-        let (key, if_match) = (header(KEY), header(IF_MATCH));
+        // More than one is none that could be kept.
+        let is_one = request.headers().get_all(KEY).count() <= 1;
+        let key = if is_one { header(KEY) } else { Some(vec![]) };
+        let if_match = header(IF_MATCH);
+        let query = request.query_string().to_owned();
         let (method, path) = (request.method().to_string(), request.path().to_owned());
+        let asked = url::form_urlencoded::parse(request.query_string().as_bytes());
+        let asked = asked.into_owned().collect();
         Box::pin(async move {
             let (bytes, body) = (bytes.await?, PhantomData);
-            Ok(Request { method, path, bytes, key, if_match, body })
+            Ok(Request { method, path, bytes, key, if_match, query, asked, body })
         })
     }
 }
@@ -176,6 +227,14 @@ mod tests {
         name: Option<String>,
         #[serde(default)]
         tags: Vec<String>,
+        #[serde(default, rename = "at")]
+        _at: Vec<Place>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Place {
+        #[serde(rename = "name")]
+        _name: String,
     }
 
     #[test]
@@ -189,6 +248,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(refused(r#"{"tags": ["a", 5]}"#).contains("tags[1]"));
         assert!(refused(r#"{"nmae": "Ana"}"#).contains("nmae"));
+        assert!(refused(r#"{"at": [["here"]]}"#).contains("at[0]: invalid type"));
     }
 
     #[test]
@@ -205,12 +265,27 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_is_nested_too_deep_is_malformed_and_told_so() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+            format!("{{\"a\":{open}{close}}}")
+        };
+        assert!(request(&nested(DEEPEST)).json().is_ok());
+        for levels in [DEEPEST + 1, 100_000] {
+            let problem = request(&nested(levels)).json().unwrap_err();
+            assert_eq!(problem.code(), "request.malformed");
+            assert!(problem.to_string().contains("deeper than 127 levels"), "{problem}");
+        }
+    }
+
+    #[test]
     fn an_etag_comes_back_as_it_went_out() {
         let matching = |text: &str| {
             let if_match = Some(text.as_bytes().to_vec());
             Request { if_match, ..request("") }.expected_version()
         };
         assert_eq!(matching("\"3\"").unwrap(), Some(3));
+        assert_eq!(matching("\"3.9f2c\"").unwrap(), Some(3));
         assert_eq!(matching("*").unwrap(), None);
         for nonsense in ["3", "\"\"", "W/\"3\"", "\"3\", \"4\"", "\"-3\"", ""] {
             assert_eq!(matching(nonsense).unwrap_err().code(), "precondition.invalid");
@@ -241,7 +316,9 @@ mod tests {
             path: "/".into(),
             bytes: Bytes::copy_from_slice(body.as_bytes()),
             key: None,
+            query: String::new(),
             if_match: None,
+            asked: vec![],
             body: PhantomData,
         }
     }

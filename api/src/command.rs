@@ -18,7 +18,9 @@ use crate::body::{Nothing, Request};
 use crate::idempotent::{Answer, once};
 use crate::problem::Problem;
 
-pub(crate) use told::{About, Accepted, Added, Alone, Changed, Kind, Made, Of, Told};
+pub(crate) use told::{
+    About, Accepted, Added, Alone, Bare, Changed, Discreet, Kind, Made, Of, Told, Word,
+};
 
 /// An aggregate that clients command.
 pub(crate) trait Noun: Aggregate {
@@ -94,11 +96,7 @@ impl<K: Kind, E: Serialize> Command<K, E> {
     }
 
     async fn check<A: Noun>(&self, work: &mut Work<'_>) -> Result<(), Error> {
-        let found = work.get::<A>(self.id).await.map(|_| ());
-        match found {
-            Err(Error::Refused(Refusal::NotFound)) => return Err(A::absent().into()),
-            found => found?,
-        }
+        work.get::<A>(self.id).await?;
         if work.version::<A>(self.id) == 0 || !is_seen::<A>(work, self.id).await? {
             return Err(A::absent().into());
         }
@@ -116,15 +114,14 @@ impl<K: Kind, E: Serialize> Command<K, E> {
         let told = work.get::<A>(self.id).await?.told()?;
         let version = work.version::<A>(self.id);
         let data = told::Data { id: self.id, version, told, beside: &self.beside };
-        let answer = Answer {
+        Ok(Answer {
             status: K::STATUS,
             etag: Some(format!("\"{version}\"")),
             location: self.location.clone(),
             body: json!({ "data": data }).to_string(),
             told: PhantomData,
-        };
-        work.answer(answer.status, answer.to_bytes());
-        Ok(answer)
+        }
+        .kept_in(work))
     }
 }
 

@@ -4,12 +4,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, ResponseError};
+use commands::Meta;
 use commands::access::limits::network;
 use event_store::rate_limit::{Leases, Limit, Taken};
 
@@ -43,7 +44,7 @@ pub(crate) async fn middleware(
     let mut counted = vec![];
     let mut response = match count(&state, &request, address, &mut counted).await {
         Ok(()) => next.call(request).await?.map_into_left_body(),
-        Err(problem) => request.into_response(problem.error_response()).map_into_right_body(),
+        Err(problem) => request.error_response(problem).map_into_right_body(),
     };
     tell(&counted, response.headers_mut());
     Ok(response)
@@ -67,7 +68,7 @@ async fn webhook<B: MessageBody>(
         && let Some(wait) = state.leases.refused(&[b"webhook", network]).await
     {
         let problem = too_many("address", wait);
-        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+        return Ok(request.error_response(problem).map_into_right_body());
     }
     let response = next.call(request).await?;
     if let Some((limit, network)) = limited
@@ -109,13 +110,26 @@ async fn one(
     limit: Limit,
     counted: &mut Vec<Counted>,
 ) -> Result<(), Problem> {
-    let Some(taken) = take(&state.leases, &[policy.as_bytes(), whose], limit).await else {
-        return Ok(());
-    };
+    // What was left of another limit, before this one was agreed on, says nothing of this one.
+    let bucket = [policy.as_bytes(), whose, &limit.burst.to_be_bytes()];
+    let Some(taken) = take(&state.leases, &bucket, limit).await else { return Ok(()) };
     counted.push(Counted { policy, limit, taken });
     match taken.allowed {
         true => Ok(()),
         false => Err(too_many(policy, taken.retry_after)),
+    }
+}
+
+/// Lets an organisation invite so many people by mail, or nobody of them.
+pub(crate) async fn invite(state: &State, meta: &Meta, people: usize) -> Result<(), Problem> {
+    let counts = people > 0 && meta.dry_run.is_none();
+    let Some(limit) = state.terms.limits.invitations.filter(|_| counts) else { return Ok(()) };
+    let (store, wanted) = (state.commands.store(), i32::try_from(people).unwrap_or(i32::MAX));
+    let bucket: [&[u8]; 2] = [b"invitations", meta.tenant.as_bytes()];
+    let taken = store.take_all_tokens(&bucket, limit, wanted).await?;
+    match taken.allowed {
+        true => Ok(()),
+        false => Err(too_many("invitations", taken.retry_after)),
     }
 }
 
@@ -129,6 +143,7 @@ fn too_many(policy: &str, wait: Duration) -> Problem {
     let whose = match policy {
         "key" => "this key asks",
         "organization" => "the organisation asks",
+        "invitations" => "the organisation invites",
         _ => "somebody at this address asks",
     };
     Problem::too_many(whose, wait).with("policy", policy)

@@ -23,6 +23,13 @@ pub(crate) use schemas::Schemas;
 
 use crate::routes;
 
+/// What a JSON body may measure, in bytes.
+pub(crate) const MOST_JSON: usize = 1 << 20;
+
+/// The same of a body at one path, where it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MostBytes(pub(crate) usize);
+
 /// The document, as it is served at `/openapi.json`.
 pub fn document() -> &'static Value {
     static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
@@ -31,6 +38,12 @@ pub fn document() -> &'static Value {
         api.document()
     });
     &DOCUMENT
+}
+
+/// The id of the operation at a route, or how it is asked where there is none.
+pub(crate) fn operation(method: &Method, route: &str) -> String {
+    let id = &document()["paths"][route][method.as_str().to_lowercase()]["operationId"];
+    id.as_str().map_or_else(|| format!("{method} {route}"), str::to_owned)
 }
 
 /// All that was declared.
@@ -113,7 +126,8 @@ impl Api {
             let mut resource = web::resource(path);
             for Declared { operation, route, .. } in declared {
                 if let Some(most) = operation.most_bytes {
-                    resource = resource.app_data(PayloadConfig::new(most));
+                    resource =
+                        resource.app_data(PayloadConfig::new(most)).app_data(MostBytes(most));
                 }
                 resource = resource.route(route);
             }
@@ -125,6 +139,7 @@ impl Api {
         let mut schemas = Schemas::default();
         let describe = |Declared { mut operation, describe, .. }: Declared| {
             describe(&mut operation, &mut schemas);
+            operation.refuses_dry_run();
             operation
         };
         let operations = self.declared.into_iter().map(describe).collect();

@@ -62,7 +62,8 @@ fn decode<C: DeserializeOwned>(cursor: &str) -> Result<C, Problem> {
     let value = json.and_then(|json| serde_json::from_slice(&json).ok());
     let decoded = value.filter(storable).and_then(|value| serde_json::from_value(value).ok());
     decoded.ok_or_else(|| {
-        Problem::bad_request("cursor.invalid", "send `next_cursor` of the page before, unchanged")
+        let detail = "send `next_cursor` of the page before, unchanged";
+        Problem::bad_request("cursor.invalid", detail).about("cursor")
     })
 }
 

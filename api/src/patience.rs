@@ -26,16 +26,24 @@ pub(crate) async fn middleware(
     next.call(request).await
 }
 
+/// Whoever sends this much has earned a second more: a large body takes its time.
+const A_SECONDS_WORTH: usize = 256 << 10;
+
 /// The same payload; what has not come in time never does.
 fn within(payload: Payload, patience: Duration) -> Payload {
     if matches!(payload, Payload::None) {
         return payload;
     }
     let deadline = Instant::now() + patience;
-    let payload = stream::unfold(Some(payload), move |payload| async move {
-        let mut payload = payload?;
-        match timeout_at(deadline, payload.next()).await {
-            Ok(chunk) => Some((chunk?, Some(payload))),
+    let payload = stream::unfold(Some((payload, 0)), move |state| async move {
+        let (mut payload, came) = state?;
+        let earned = Duration::from_secs((came / A_SECONDS_WORTH) as u64);
+        match timeout_at(deadline + earned, payload.next()).await {
+            Ok(chunk) => {
+                let chunk = chunk?;
+                let came = came + chunk.as_ref().map_or(0, |bytes| bytes.len());
+                Some((chunk, Some((payload, came))))
+            }
             Err(_) => Some((Err(PayloadError::Io(io::ErrorKind::TimedOut.into())), None)),
         }
     });

@@ -5,7 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use projections::{Model, generation, verify};
+use chrono::{DateTime, Utc};
+use event_store::subscription::Subscription;
+use projections::letters::{self, Stale};
+use projections::standing::standing;
+use projections::{Model, generation};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use crate::State;
@@ -29,6 +35,13 @@ impl fmt::Display for Position {
     }
 }
 
+/// What whoever asks for one thing may add: how fresh it has to be.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Since {
+    pub(crate) min_position: Option<String>,
+}
+
 impl Position {
     pub(crate) const HEADER: HeaderName = HeaderName::from_static("log-position");
 
@@ -50,7 +63,7 @@ impl Position {
         });
         let Some(position) = position else {
             let detail = "min_position is a value of the header Log-Position, like 1.42";
-            return Err(Problem::bad_request("min_position.invalid", detail));
+            return Err(Problem::bad_request("min_position.invalid", detail).about("min_position"));
         };
         if position.epoch != ours {
             let detail = format!("the log is in epoch {ours}; positions of others say nothing");
@@ -61,15 +74,29 @@ impl Position {
 }
 
 /// The generation of a read model that answers, and how far it has read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) generation: i32,
     pub(crate) position: Position,
+    /// Rows that stand still.
+    pub(crate) stale: Vec<Stale>,
 }
 
 impl Live {
+    /// Of something that is no read model.
+    pub(crate) fn at(position: Position) -> Live {
+        Live { generation: 0, position, stale: vec![] }
+    }
+
+    /// Since when some of what an answer tells stands still.
+    pub(crate) fn stale_since(&self, told: impl Fn(&str) -> bool) -> Option<DateTime<Utc>> {
+        let touched = self.stale.iter().filter(|stale| stale.id.as_deref().is_none_or(&told));
+        touched.map(|stale| stale.since).min()
+    }
+
     /// An answer out of two models is as fresh as the older one.
-    pub(crate) fn with(self, other: Live) -> Live {
+    pub(crate) fn with(mut self, other: Live) -> Live {
+        self.stale.extend(other.stale.iter().cloned());
         if other.position.position < self.position.position {
             return Live { position: other.position, ..self };
         }
@@ -83,29 +110,76 @@ pub(crate) async fn ready(
     model: &'static dyn Model,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    let (until, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
-    loop {
-        let pool = &state.database.app;
-        let Some(live) = generation::live(pool, model).await? else {
-            let standing = verify::standing(pool, model).await?;
+    let pool = &state.database.app;
+    reached(state, min, &format!("read model {}", model.name()), async || {
+        let Some(live) = generation::answering(pool, model).await? else {
+            let standing = standing(pool, model).await?;
+            let left = standing.building.as_ref().map_or(1, |building| building.seconds_left);
+            let wait = u32::try_from(left.clamp(1, 60)).unwrap_or(60);
             let progress = serde_json::json!({
-                "position": standing.building, "head": standing.head,
+                "head": standing.head, "building": standing.building,
             });
-            return Err(problem::building(model.name()).with("progress", progress));
+            let problem = problem::building(model.name(), wait);
+            return Err(problem.with("progress", progress));
         };
-        if min.is_none_or(|min| live.position >= min.position) {
-            let position = Position::here(state, live.position);
-            return Ok(Live { generation: live.generation, position });
+        let position = Position::here(state, live.position);
+        let stale = match live.has_stale {
+            true => letters::stale(&state.database.projector, model, live.generation).await?,
+            false => vec![],
+        };
+        Ok(Live { generation: live.generation, position, stale })
+    })
+    .await
+}
+
+/// What a policy has asked for, as soon as it has followed the log up to `min`.
+pub(crate) async fn followed(
+    state: &State,
+    policy: &str,
+    min: Option<Position>,
+) -> Result<Live, Problem> {
+    reached(state, min, &format!("policy {policy}"), async || {
+        let position = Subscription::stands(state.commands.store(), policy).await?;
+        Ok(Live::at(Position::here(state, position)))
+    })
+    .await
+}
+
+/// Where the log itself stands, for what is read out of it. Nobody was ever told a later position.
+pub(crate) async fn logged(state: &State, min: Option<Position>) -> Result<Live, Problem> {
+    let position = Position::here(state, state.commands.head().await?);
+    if min.is_some_and(|min| min.position > position.position) {
+        let detail = "the log has not come so far: send a position that was told";
+        return Err(Problem::bad_request("min_position.invalid", detail).about("min_position"));
+    }
+    Ok(Live::at(position))
+}
+
+/// Looks where something stands until that is `min` or later.
+pub(crate) async fn reached(
+    state: &State,
+    min: Option<Position>,
+    what: &str,
+    look: impl AsyncFn() -> Result<Live, Problem>,
+) -> Result<Live, Problem> {
+    let (until, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
+    let mut progress = state.commands.store().progress().subscribe();
+    loop {
+        let live = look().await?;
+        if min.is_none_or(|min| live.position.position >= min.position) {
+            return Ok(live);
         }
         if Instant::now() + pause > until {
-            let detail = format!("read model {} has not read that far yet", model.name());
-            let position = Position::here(state, live.position).to_string();
-            return Err(
-                Problem::unavailable("read_model.lagging", detail).with("log_position", position)
-            );
+            let detail = format!("{what} has not read that far yet");
+            return Err(Problem::unavailable("read_model.lagging", detail)
+                .with("log_position", live.position.to_string()));
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        // Another process may be the one that reads.
+        tokio::select! {
+            // Others read on as well: that one of them did is no reason to ask at once.
+            _ = progress.changed() => sleep(FIRST_PAUSE).await,
+            () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 mod refusals;
 mod whatsapp;
 
-pub(crate) use refusals::{KEY_USED, building};
+pub(crate) use refusals::building;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use commands::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// Rounded up, so that who waits them has waited enough.
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {
@@ -22,6 +23,9 @@ pub(crate) fn whole_seconds(wait: Duration) -> u64 {
 }
 
 pub(crate) const CONTENT: &str = "application/problem+json";
+
+/// The code in an answer, for whoever counts them.
+pub(crate) struct Code(pub(crate) String);
 
 /// Why a request got no answer of its own.
 #[derive(Clone, Debug)]
@@ -31,6 +35,12 @@ pub(crate) struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
+    /// Whether they tried to show who they are as HTTP Basic has it, and are to try so again.
+    basic: bool,
+    /// Whose account it was that did not open: for the audit, and no client is told.
+    account: Option<Box<(Uuid, Uuid)>>,
+    /// Whether they tried what opens nothing, which the status alone does not say.
+    attempt: bool,
     /// Members of the document beside the standard ones.
     extra: Map<String, Value>,
 }
@@ -69,6 +79,9 @@ impl Problem {
             detail: detail.into(),
             errors: vec![],
             retry_after: None,
+            basic: false,
+            account: None,
+            attempt: false,
             extra: Map::new(),
         }
     }
@@ -88,6 +101,12 @@ impl Problem {
     /// A field that can be read, but not be right.
     pub(crate) fn field(field: &str, code: &str, detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).about(field)
+    }
+
+    /// A body that measures more than `most` bytes.
+    pub(crate) fn too_large(detail: String, most: usize) -> Problem {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Problem::new(status, "request.too_large", detail).with("most_bytes", most)
     }
 
     /// Names the one field that all of it is about.
@@ -113,6 +132,23 @@ impl Problem {
         Problem { retry_after: Some(seconds), ..self }
     }
 
+    pub(crate) fn upon(self, account: Option<(Uuid, Uuid)>) -> Problem {
+        Problem { account: account.map(Box::new), ..self }
+    }
+
+    /// The audit hears of it as of who is not let in.
+    pub(crate) fn attempted(self) -> Problem {
+        Problem { attempt: true, ..self }
+    }
+
+    pub(crate) fn is_attempt(&self) -> bool {
+        self.attempt
+    }
+
+    pub(crate) fn shown_by_basic(self, basic: bool) -> Problem {
+        Problem { basic, ..self }
+    }
+
     pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Problem {
         Problem { errors, ..self }
     }
@@ -122,11 +158,20 @@ impl Problem {
         self
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Organisation and user.
+    pub(crate) fn account(&self) -> Option<(Uuid, Uuid)> {
+        self.account.as_deref().copied()
+    }
+
     pub(crate) fn code(&self) -> &str {
         &self.code
     }
 
-    fn document(&self) -> Document<'_> {
+    pub(crate) fn document(&self) -> Document<'_> {
         Document {
             r#type: format!("urn:verbatim:problem:{}", self.code),
             title: title(&self.code),
@@ -185,13 +230,16 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status);
         if self.status == StatusCode::UNAUTHORIZED {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"verbatim\""));
+            let scheme = if self.basic { "Basic" } else { "Bearer" };
+            response.insert_header((WWW_AUTHENTICATE, format!("{scheme} realm=\"verbatim\"")));
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         let body = serde_json::to_vec(&self.document()).unwrap_or_default();
-        response.content_type(CONTENT).body(body)
+        let mut response = response.content_type(CONTENT).body(body);
+        response.extensions_mut().insert(Code(self.code.clone()));
+        response
     }
 }
 

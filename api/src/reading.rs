@@ -4,25 +4,21 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
+use domain::contact::Contact;
 use event_store::codec::Opened;
 use projections::contacts::{self, Contacts};
 use projections::finder::Finder;
 use projections::{ReadModel, search};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::position::{Live, Position, ready};
+use crate::position::{Live, Position, reached, ready};
 use crate::problem::Problem;
 
-/// How long a search waits to be fresh enough, and looks again.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(20);
 /// What a parameter may measure.
 const MOST_TEXT: usize = 200;
 
@@ -33,8 +29,10 @@ pub(crate) async fn finder<M: ReadModel>(
     model: &'static M,
     min: Option<Position>,
 ) -> Result<(Live, Finder<M>), Problem> {
-    let live = ready(state, model, min).await?;
-    Ok((live, Finder::new(&state.database.app, model, live.generation, member.tenant())))
+    let mut live = ready(state, model, min).await?;
+    live.stale.retain(|stale| stale.tenant == member.tenant());
+    let finder = Finder::new(&state.database.app, model, live.generation, member.tenant());
+    Ok((live, finder))
 }
 
 /// The contacts whom a search finds, and how far it has read; `None` where nothing is searched.
@@ -48,24 +46,31 @@ pub(crate) async fn search(
     if text.chars().count() > MOST_TEXT {
         return Err(unreadable("q", format!("has at most {MOST_TEXT} characters")));
     }
-    let until = Instant::now() + PATIENCE;
-    loop {
+    let live = reached(state, min, "the search", async || {
         let position = search::position(&state.database.app).await?;
-        let live = Live { generation: 0, position: Position::here(state, position) };
-        if min.is_none_or(|min| position >= min.position) {
-            let found = search::find(state.commands.store(), member.tenant(), text).await?;
-            let (_, contacts) = finder(state, member, &Contacts, min).await?;
-            let found = contacts::of_ids(&contacts, found).await?;
-            let standing = found.into_values().map(|contact| contact.contact_id).collect();
-            return Ok(Some((live, standing)));
-        }
-        if Instant::now() + PAUSE > until {
-            let detail = "the search has not read that far yet";
-            return Err(Problem::unavailable("read_model.lagging", detail)
-                .with("log_position", live.position.to_string()));
-        }
-        sleep(PAUSE).await;
+        Ok(Live::at(Position::here(state, position)))
+    })
+    .await?;
+    let found = search::find(state.commands.store(), member.tenant(), text).await?;
+    let (_, contacts) = finder(state, member, &Contacts, min).await?;
+    let found = contacts::of_ids(&contacts, found).await?;
+    Ok(Some((live, found.into_values().map(|contact| contact.contact_id).collect())))
+}
+
+/// The contact, and all who turned out to be the same person: what is theirs is this one's.
+pub(crate) async fn same_person(
+    state: &State,
+    member: &Member,
+    contact: Uuid,
+) -> Result<Vec<Uuid>, Problem> {
+    let mut people = vec![contact];
+    let mut next = 0;
+    while let Some(&person) = people.get(next) {
+        next += 1;
+        let (contact, _) = state.commands.load::<Contact>(member.tenant(), person).await?;
+        people.extend(contact.absorbed);
     }
+    Ok(people)
 }
 
 /// The personal values of one answer, opened together.
@@ -99,6 +104,27 @@ impl Values {
         token.and_then(|token| self.0.get(token)) == Some(&Opened::Erased)
     }
 }
+
+/// Puts opened personal values in the place of the objects that hold them.
+pub(crate) fn unwrap(value: &mut Value) {
+    match value {
+        Value::Object(members) if members.len() == 1 && members.contains_key(MARKER) => {
+            match members.remove(MARKER) {
+                Some(Value::Object(mut body)) => *value = body.remove("v").unwrap_or_default(),
+                Some(Value::Null) => *value = Value::Null,
+                Some(token) => {
+                    members.insert(MARKER.to_owned(), token);
+                }
+                None => {}
+            }
+        }
+        Value::Object(members) => members.values_mut().for_each(unwrap),
+        Value::Array(items) => items.iter_mut().for_each(unwrap),
+        _ => {}
+    }
+}
+
+const MARKER: &str = domain::personal::MARKER;
 
 /// A parameter that must read like something.
 pub(crate) fn parsed<T: FromStr>(
@@ -145,6 +171,8 @@ pub(crate) fn unreadable(name: &str, expected: impl fmt::Display) -> Problem {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -164,5 +192,18 @@ mod tests {
         assert!(text("actor", Some("user:1\0".into())).is_err());
         assert!(text("actor", Some("x".repeat(201))).is_err());
         assert_eq!(text("actor", Some("system".into())).unwrap(), Some("system".into()));
+    }
+
+    #[test]
+    fn opened_values_stand_where_they_were_and_erased_ones_are_null() {
+        let mut payload = json!({"Renamed": {
+            "name": {"$personal": {"subject": "5", "class": "identity", "v": "Ana"}},
+            "others": [{"$personal": null}, {"$personal": "token"}],
+        }});
+        unwrap(&mut payload);
+        assert_eq!(
+            payload,
+            json!({"Renamed": {"name": "Ana", "others": [null, {"$personal": "token"}]}})
+        );
     }
 }

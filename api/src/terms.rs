@@ -23,6 +23,8 @@ pub struct Limits {
     pub address: Option<Limit>,
     pub key: Option<Limit>,
     pub organization: Option<Limit>,
+    /// Mails that an organisation sends to invite somebody.
+    pub invitations: Option<Limit>,
 }
 
 impl Default for Terms {
@@ -33,7 +35,16 @@ impl Default for Terms {
 }
 
 /// So many in a minute, all at once if need be; 0 for as many as they like.
-pub fn per_minute(requests: u32) -> Option<Limit> {
-    let burst = i32::try_from(requests).unwrap_or(i32::MAX);
-    (burst > 0).then_some(Limit { burst, per: Duration::from_secs(60) })
+pub fn per_minute(times: u32) -> Option<Limit> {
+    within(times, 60)
+}
+
+/// The same in an hour.
+pub fn per_hour(times: u32) -> Option<Limit> {
+    within(times, 60 * 60)
+}
+
+fn within(times: u32, seconds: u64) -> Option<Limit> {
+    let burst = i32::try_from(times).unwrap_or(i32::MAX);
+    (burst > 0).then_some(Limit { burst, per: Duration::from_secs(seconds) })
 }

@@ -5,12 +5,14 @@ pub mod accounts;
 pub(crate) mod challenges;
 pub mod invitations;
 mod kept;
-mod keys;
+pub mod keys;
+pub mod letters;
 pub mod limits;
 pub mod password;
 pub mod second_factor;
 pub mod sign_in;
 pub mod staff;
+pub mod step_up;
 mod token;
 
 use std::net::IpAddr;
@@ -28,13 +30,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Commands, Error, Meta};
+use crate::{Commands, DryRun, Error, IdempotencyKey, Meta};
 use kept::Owner;
 pub use keys::issue;
 pub use token::Kind;
 
 /// How long a check is trusted: what was revoked is refused after this at the latest.
-const TRUSTED: Duration = Duration::from_secs(4);
+pub const TRUSTED: Duration = Duration::from_secs(4);
 const CACHED: usize = 10_000;
 
 /// Who calls.
@@ -89,6 +91,9 @@ pub struct Origin {
     pub request_id: Uuid,
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
+    /// Of a command that nobody gives who is signed in; see [`Meta`].
+    pub idempotency: Option<IdempotencyKey>,
+    pub dry_run: Option<DryRun>,
 }
 
 impl Origin {
@@ -96,6 +101,8 @@ impl Origin {
     pub fn meta(&self, tenant: Uuid, user: Uuid) -> Meta {
         let mut meta = Meta::new(tenant, Actor::User(user));
         meta.correlation_id = self.request_id;
+        meta.idempotency.clone_from(&self.idempotency);
+        meta.dry_run.clone_from(&self.dry_run);
         let personal = |value: String| {
             serde_json::to_value(Personal::network(user, value)).unwrap_or_default()
         };
@@ -150,17 +157,27 @@ impl Access {
     /// Who holds this key or token; `None` if it is none of ours, or good no longer.
     pub async fn check(&self, text: &str) -> Result<Option<Principal>, Error> {
         let hash: [u8; 32] = Sha256::digest(text).into();
-        if let Some((principal, since)) = self.checked.get(&hash)
-            && since.elapsed() < TRUSTED
-        {
-            return Ok(principal);
+        if let Some(found) = self.found(&hash) {
+            return Ok(found);
         }
+        // What is revoked while it is looked up is trusted no longer for that.
+        let asked = Instant::now();
         let principal = self.look_up(text).await?;
         // Who is about to set up a second factor is let in the moment it is there.
         if principal.as_ref().is_none_or(|principal| !principal.must_enrol) {
-            self.checked.insert(hash, (principal.clone(), Instant::now()));
+            self.checked.insert(hash, (principal.clone(), asked));
         }
         Ok(principal)
+    }
+
+    /// Who holds this key or token, if a check has just found that.
+    pub fn remembered(&self, text: &str) -> Option<Principal> {
+        self.found(&Sha256::digest(text).into()).flatten()
+    }
+
+    fn found(&self, hash: &[u8; 32]) -> Option<Option<Principal>> {
+        let (principal, since) = self.checked.get(hash)?;
+        (since.elapsed() < TRUSTED).then_some(principal)
     }
 
     /// Looks again the next time: this process knows that something has changed.
@@ -175,24 +192,20 @@ impl Access {
             return Ok(None);
         };
         match kind {
-            Kind::ApiKey => self.by_key(owner, Some(secret)).await,
-            Kind::KeyToken => self.by_key(owner, None).await,
+            Kind::ApiKey | Kind::KeyToken => self.by_key(owner, secret).await,
             Kind::Access => self.by_session(owner).await,
             Kind::Visit => self.by_visit(owner).await,
             _ => Ok(None),
         }
     }
 
-    /// Its token opens as long as the key does.
-    async fn by_key(&self, owner: Owner, secret: Option<Uuid>) -> Result<Option<Principal>, Error> {
+    /// By a key's own secret, or by one of its tokens'.
+    async fn by_key(&self, owner: Owner, secret: Uuid) -> Result<Option<Principal>, Error> {
         let Owner { tenant, id } = owner;
         let now = self.commands.store().clock().now();
         let (key, _) = self.commands.load::<ApiKey>(tenant, id).await?;
-        let opens = |grant: &domain::api_key::Grant| match secret {
-            Some(secret) => grant.accepts(secret, now),
-            None => grant.is_usable(now),
-        };
-        let Some(grant) = key.grant.filter(opens) else { return Ok(None) };
+        let Some(grant) = key.grant else { return Ok(None) };
+        let Some(scopes) = grant.opens(secret, now) else { return Ok(None) };
         let (user, _) = self.commands.load::<User>(tenant, grant.user).await?;
         let Some(role) = user.active_role().and_then(|role| role.lesser(grant.role)) else {
             return Ok(None);
@@ -201,7 +214,7 @@ impl Access {
         let organization = self.organization(tenant).await?;
         let via = Via::Key(id);
         let principal = principal(&organization, tenant, grant.user, role, via);
-        Ok(Some(Principal { scopes: grant.scopes, ..principal }))
+        Ok(Some(Principal { scopes, ..principal }))
     }
 
     async fn by_session(&self, owner: Owner) -> Result<Option<Principal>, Error> {

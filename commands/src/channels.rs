@@ -114,11 +114,8 @@ pub async fn paying(work: &mut Work<'_>, named: Option<Uuid>) -> Result<Uuid, Er
 
 /// Whether an account is connected; `None` if it is none of the organisation's.
 async fn connected(work: &mut Work<'_>, id: Uuid) -> Result<Option<bool>, Error> {
-    match work.get::<Channel>(id).await {
-        Ok(channel) => Ok(channel.account.as_ref().map(|_| !channel.disconnected)),
-        Err(Error::Refused(Refusal::NotFound)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let channel = work.get::<Channel>(id).await?;
+    Ok(channel.account.as_ref().map(|_| !channel.disconnected))
 }
 
 /// From now on the channel uses this secret.
@@ -135,6 +132,9 @@ pub async fn replace_secret(
 async fn keep(work: &Work<'_>, kind: SecretKind, secret: &Secret) -> Result<SecretRef, Error> {
     let (id, tenant) = (Uuid::now_v7(), work.meta().tenant);
     let (store, secret) = (work.commands().store(), secret.expose().as_bytes());
-    let fingerprint = store.keep_secret(tenant, id, kind.as_str(), secret).await?;
+    let fingerprint = match work.meta().dry_run {
+        Some(_) => store.fingerprint(tenant, kind.as_str(), secret),
+        None => store.keep_secret(tenant, id, kind.as_str(), secret).await?,
+    };
     Ok(SecretRef { id, fingerprint })
 }

@@ -8,12 +8,14 @@ mod worker;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::Actor;
 use event_store::Store;
+use event_store::log::Recorded;
 use event_store::tenant::within;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, Meta};
 pub use worker::{attempt_due, run};
 
 /// What a policy asks for.
@@ -21,10 +23,8 @@ pub use worker::{attempt_due, run};
 pub struct NewEffect {
     /// The same id is the same effect: asking twice asks once.
     pub id: Uuid,
-    pub tenant: Uuid,
     pub kind: &'static str,
     pub aggregate: Uuid,
-    pub position: i64,
     pub order_key: Uuid,
     pub line: Uuid,
     /// Whether the provider recognises a repeat.
@@ -45,9 +45,24 @@ pub struct Effect {
     /// Each attempt has its own.
     pub lease: Option<Uuid>,
     pub state: String,
+    /// The event that asked for it last.
+    pub cause: Option<Uuid>,
+    /// The request that caused that.
+    pub correlation_id: Uuid,
 }
 
 impl Effect {
+    /// A command of the policy's that tells something of this effect: it belongs to the request that
+    /// the effect follows from.
+    pub(crate) fn meta(&self, policy: &str, command: Uuid) -> Meta {
+        Meta {
+            command_id: command,
+            correlation_id: self.correlation_id,
+            causation_id: self.cause,
+            ..Meta::new(self.tenant_id, Actor::Policy(policy.into()))
+        }
+    }
+
     /// The command that tells something of this attempt. A repeat of the same telling causes the
     /// same events; another attempt's causes others.
     pub(crate) fn telling(&self, number: usize) -> Uuid {
@@ -55,8 +70,12 @@ impl Effect {
     }
 }
 
+/// Where an effect stands that is not done.
+pub(crate) const OPEN: &[&str] = &["pending", "attempting", "unknown", "dead"];
+
 const COLUMNS: &str =
-    "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease, state";
+    "id, tenant_id, kind, aggregate, position, line, idempotent, attempts, lease, state, cause,
+     coalesce(correlation_id, id) as correlation_id";
 
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +91,18 @@ pub enum Outcome {
         after: Duration,
         reason: String,
     },
+    /// Not attempted: by our own pace the recipient has had enough for now.
+    Held {
+        after: Duration,
+        reason: String,
+    },
+    /// Not attempted, nor is anything else on this line: by our own pace it has sent enough for now.
+    LineHeld {
+        after: Duration,
+        reason: String,
+    },
+    /// The same, as news has told already, with the reason.
+    Failed,
     /// Refused for good: a person must decide.
     Dead {
         reason: String,
@@ -97,33 +128,41 @@ pub trait Executor {
     fn reconcile(&self, effect: &Effect) -> impl Future<Output = Result<Outcome, Error>>;
 }
 
-/// Asks for an effect, in the transaction that moves the policy on.
-pub async fn ask(db: &mut PgConnection, effect: &NewEffect) -> sqlx::Result<()> {
+/// Asks for an effect that follows from an event, in the transaction that moves the policy on.
+pub async fn ask(db: &mut PgConnection, event: &Recorded, effect: &NewEffect) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into effects (id, tenant_id, kind, aggregate, position, order_key, line, idempotent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        "insert into effects (id, tenant_id, kind, aggregate, position, order_key, line, idempotent,
+                              cause, correlation_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (id) do update set
+                cause = excluded.cause, correlation_id = excluded.correlation_id",
     )
     .bind(effect.id)
-    .bind(effect.tenant)
+    .bind(event.tenant_id)
     .bind(effect.kind)
     .bind(effect.aggregate)
-    .bind(effect.position)
+    .bind(event.position)
     .bind(effect.order_key)
     .bind(effect.line)
     .bind(effect.idempotent)
+    .bind(event.event_id)
+    .bind(event.correlation_id)
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Asks anew for an effect that was given up.
-pub async fn ask_again(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
+/// Asks anew for an effect that was given up: it follows from this event now.
+pub async fn ask_again(db: &mut PgConnection, event: &Recorded, id: Uuid) -> sqlx::Result<()> {
     sqlx::query(
         "update effects set state = 'pending', attempts = 0, reason = null,
+                cause = $2, correlation_id = $3,
                 due_at = clock_timestamp(), updated_at = clock_timestamp()
           where id = $1 and state = 'dead'",
     )
     .bind(id)
+    .bind(event.event_id)
+    .bind(event.correlation_id)
     .execute(db)
     .await?;
     Ok(())
@@ -151,6 +190,16 @@ pub async fn look_again(db: &mut PgConnection, id: Uuid) -> sqlx::Result<()> {
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The provider has told why it came to nothing. One that is under way is looked into when it ends.
+pub async fn blame(db: &mut PgConnection, id: Uuid, reason: &str) -> sqlx::Result<()> {
+    sqlx::query("update effects set reason = $2 where id = $1")
+        .bind(id)
+        .bind(reason)
+        .execute(&mut *db)
+        .await?;
+    wake(db, id).await
 }
 
 /// Lets an effect be tried, or looked into, now. One that is under way, or done, is looked into when
@@ -190,16 +239,28 @@ pub struct Open {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Effects that were given up or whose outcome is not known, the newest first.
-pub async fn open(store: &Store, tenant: Uuid, kind: &str, limit: i64) -> Result<Vec<Open>, Error> {
+/// Where a page of them ends: when it was changed last, and its id.
+pub type Cursor = (DateTime<Utc>, Uuid);
+
+/// Effects that were given up or whose outcome is not known, the newest first, behind `after`.
+pub async fn open(
+    store: &Store,
+    tenant: Uuid,
+    kind: &str,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Open>, Error> {
     let query = within(
         "select id, aggregate, state, reason, attempts, updated_at from effects
           where tenant_id = t.id and kind = $2 and state in ('dead', 'unknown')
-          order by updated_at desc limit $3",
+            and ($3::timestamptz is null or (updated_at, id) < ($3, $4))
+          order by updated_at desc, id desc limit $5",
     );
-    Ok(sqlx::query_as(&format!("{query} order by updated_at desc"))
+    Ok(sqlx::query_as(&format!("{query} order by updated_at desc, id desc"))
         .bind(tenant)
         .bind(kind)
+        .bind(after.map(|(at, _)| at))
+        .bind(after.map(|(_, id)| id))
         .bind(limit)
         .fetch_all(store.pool())
         .await
@@ -222,6 +283,28 @@ pub async fn statistics(
         .fetch_all(store.pool())
         .await
         .map_err(event_store::Error::from)?)
+}
+
+/// How many effects of all organisations stand where, but those that are done: rows of
+/// `(kind, state, count)`.
+pub(crate) async fn open_by_state(store: &Store) -> Result<Vec<(String, String, i64)>, Error> {
+    // From one organisation to the next: what is done, which is nearly all, is not looked at.
+    Ok(sqlx::query_as(
+        "with recursive tenants as (
+           (select tenant_id from effects order by tenant_id limit 1)
+           union all
+           select (select e.tenant_id from effects e where e.tenant_id > t.tenant_id
+                    order by e.tenant_id limit 1)
+             from tenants t where t.tenant_id is not null)
+         select kind, state, sum(times)::bigint from tenants t
+          cross join lateral (select kind, state, count(*) as times from effects e
+            where e.tenant_id = t.tenant_id and state = any($1) group by 1, 2 offset 0) e
+          group by 1, 2",
+    )
+    .bind(OPEN)
+    .fetch_all(store.worker())
+    .await
+    .map_err(event_store::Error::from)?)
 }
 
 /// Closes an effect that needs nothing more: a person gave it up, or there was evidence of it.

@@ -42,10 +42,19 @@ pub enum Refusal {
     /// Also what belongs to another organisation.
     #[error("there is no such thing")]
     NotFound,
-    #[error("{scope} is taken already")]
+    #[error("{}", taken(scope))]
     Taken { scope: String, owner: String },
     #[error("it stands at version {actual}, not {expected}")]
     Version { expected: i64, actual: i64 },
+}
+
+fn taken(scope: &str) -> String {
+    match scope {
+        "invitation.email" => {
+            "this address is invited already: send that invitation again, or revoke it".to_owned()
+        }
+        scope => format!("{scope} is taken already"),
+    }
 }
 
 /// Of an aggregate that refuses nothing.
@@ -62,6 +71,9 @@ pub enum Error {
     /// The idempotency key has an outcome: the caller must tell that one.
     #[error("the idempotency key was used already")]
     KeyUsed,
+    /// Decided, and not recorded because nothing may be.
+    #[error("it was a dry run")]
+    DryRun,
     #[error("too many others write to the same place at once")]
     Contended,
     #[error("the event at position {position} can't be read: {reason}")]

@@ -1,19 +1,25 @@
 //! Takes decisions and records them: the only crate that changes anything.
 
 pub mod access;
+pub mod attempts;
 pub mod channels;
+pub mod dry_run;
 pub mod effects;
 pub mod error;
 pub mod gateways;
 pub mod intake;
+pub mod measures;
 pub mod members;
 pub mod names;
 pub mod policies;
 pub mod presence;
 pub mod setup;
 pub mod sourced;
+mod stored;
+pub mod sweep;
 pub mod teams;
 pub mod templates;
+pub mod turns;
 pub mod work;
 
 use std::any::Any;
@@ -26,18 +32,19 @@ use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use attempts::Refused;
+pub use dry_run::DryRun;
 pub use error::{Error, Refusal};
+use turns::{Turn, Turns};
 pub use work::Work;
 
 /// Hot aggregates that a process remembers.
 const CACHED: usize = 50_000;
 /// How often a decision is taken anew when others were faster.
 const TRIES: usize = 12;
-/// Writers of one process on the same stream take turns instead of racing.
-const TURNS: usize = 1024;
 
 /// On whose behalf a command runs, and what it belongs to.
 #[derive(Clone, Debug)]
@@ -51,6 +58,8 @@ pub struct Meta {
     /// An object of strings; personal ones marked.
     pub metadata: Value,
     pub idempotency: Option<IdempotencyKey>,
+    /// Given where nothing may be recorded.
+    pub dry_run: Option<DryRun>,
     /// Who sees only conversations that are theirs or nobody's; others don't exist for them.
     pub sees_own_only: Option<Uuid>,
 }
@@ -58,6 +67,9 @@ pub struct Meta {
 /// A client's key and what it was used for, both as keyed hashes.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
+    /// Under which it is kept: the organisation's, or the nil id where nobody is signed in or the
+    /// answer holds credentials, which is forgotten in minutes.
+    pub tenant: Uuid,
     pub key: Vec<u8>,
     pub fingerprint: Vec<u8>,
 }
@@ -73,6 +85,7 @@ impl Meta {
             causation_id: None,
             metadata: Value::Object(serde_json::Map::new()),
             idempotency: None,
+            dry_run: None,
             sees_own_only: None,
         }
     }
@@ -99,20 +112,33 @@ pub(crate) struct Cached {
 pub struct Commands {
     store: Store,
     cache: Arc<Cache<(&'static str, Uuid), Cached>>,
-    turns: Arc<Vec<Mutex<()>>>,
+    /// Writers of one process on the same stream take turns instead of racing.
+    turns: Turns<Uuid>,
     /// Changes when an effect may have become due.
     due: watch::Sender<()>,
+    refused: Refused,
+    /// Changes when a letter is asked for.
+    asked: watch::Sender<()>,
 }
 
 impl Commands {
     pub fn new(store: Store) -> Self {
-        let turns = (0..TURNS).map(|_| Mutex::new(())).collect();
         let (cache, (due, _)) = (Arc::new(Cache::new(CACHED)), watch::channel(()));
-        Commands { store, cache, turns: Arc::new(turns), due }
+        let (refused, (asked, _)) = (Refused::default(), watch::channel(()));
+        Commands { store, cache, turns: Turns::default(), due, refused, asked }
     }
 
     pub(crate) fn due(&self) -> &watch::Sender<()> {
         &self.due
+    }
+
+    /// What was refused, until the log is told.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    pub(crate) fn asked(&self) -> &watch::Sender<()> {
+        &self.asked
     }
 
     pub fn store(&self) -> &Store {
@@ -137,10 +163,15 @@ impl Commands {
         .await
     }
 
+    /// Where the log stands now, whichever process wrote to it last. Whatever was decided before is
+    /// true of the log up to there.
+    pub async fn head(&self) -> Result<i64, Error> {
+        Ok(log::head(self.store.pool()).await.map_err(event_store::Error::from)?)
+    }
+
     /// Waits for one's turn among this process's writers of a stream.
-    pub async fn turn(&self, id: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
-        let low = usize::from(id.as_bytes()[14]) << 8 | usize::from(id.as_bytes()[15]);
-        self.turns[low % TURNS].lock().await
+    pub async fn turn(&self, id: Uuid) -> Turn<Uuid> {
+        self.turns.turn(id).await
     }
 
     /// Decides and records a unit of work: all or nothing. When another writer was faster, the
@@ -153,10 +184,27 @@ impl Commands {
         meta: &Meta,
         decide: impl AsyncFn(&mut Work) -> Result<T, Error>,
     ) -> Result<Outcome<T>, Error> {
+        measures::command(meta, self.decide_and_record(meta, decide)).await
+    }
+
+    async fn decide_and_record<T>(
+        &self,
+        meta: &Meta,
+        decide: impl AsyncFn(&mut Work) -> Result<T, Error>,
+    ) -> Result<Outcome<T>, Error> {
         let mut last = None;
         for _ in 0..TRIES {
             let mut work = Work::new(self, meta);
-            let value = match decide(&mut work).await {
+            let decided = decide(&mut work).await;
+            if let (Ok(_), Some(dry_run)) = (&decided, &meta.dry_run) {
+                if !work.is_current().await? {
+                    continue;
+                }
+                work.check_claims().await?;
+                dry_run.leave(work.plan(self.head().await?));
+                return Err(Error::DryRun);
+            }
+            let value = match decided {
                 Ok(value) if work.has_events() => value,
                 Err(Error::Failed(error)) => return Err(error.into()),
                 decided => {
@@ -165,10 +213,11 @@ impl Commands {
                     }
                     match decided {
                         // A change of nothing is an outcome too: a later repeat is told the same.
-                        Ok(value) if meta.idempotency.is_some() => value,
+                        Ok(value) if work.keeps_answer() => value,
                         decided => {
-                            let position = self.store.head();
-                            return decided.map(|value| Outcome { value, position, events: 0 });
+                            let value = decided?;
+                            let position = self.head().await?;
+                            return Ok(Outcome { value, position, events: 0 });
                         }
                     }
                 }
@@ -198,24 +247,17 @@ impl Commands {
         Err(Error::Contended)
     }
 
-    /// The aggregate as it is now, and its version; the default at version 0 if it isn't. Of one that
-    /// is remembered only what is new is read.
+    /// The aggregate as it is now, and its version; the default at version 0 if it isn't, or is another
+    /// organisation's. Of one that is remembered only what is new is read.
     pub async fn load<A: Aggregate>(&self, tenant: Uuid, id: Uuid) -> Result<(A, i64), Error> {
-        let (state, version) = self.remembered(tenant, id)?.unwrap_or_default();
+        let (state, version) = self.remembered(tenant, id).unwrap_or_default();
         self.fold(tenant, id, state, version).await
     }
 
     /// The aggregate as this process last saw it; another one may have changed it since.
-    pub(crate) fn remembered<A: Aggregate>(
-        &self,
-        tenant: Uuid,
-        id: Uuid,
-    ) -> Result<Option<(A, i64)>, Error> {
-        let Some(cached) = self.cache.get(&(A::TYPE, id)) else { return Ok(None) };
-        if cached.tenant != tenant {
-            return Err(Refusal::NotFound.into());
-        }
-        Ok(cached.state.downcast_ref::<A>().cloned().map(|state| (state, cached.version)))
+    pub(crate) fn remembered<A: Aggregate>(&self, tenant: Uuid, id: Uuid) -> Option<(A, i64)> {
+        let cached = self.cache.get(&(A::TYPE, id)).filter(|cached| cached.tenant == tenant)?;
+        cached.state.downcast_ref::<A>().cloned().map(|state| (state, cached.version))
     }
 
     async fn fold<A: Aggregate>(
@@ -264,16 +306,15 @@ impl Commands {
         event: &log::Recorded,
         open: bool,
     ) -> Result<A::Event, Error> {
-        let unreadable = |error: serde_json::Error| Error::Undecodable {
+        if !open {
+            return stored::decode(event);
+        }
+        let mut payload: Value = stored::decode(event)?;
+        self.store.codec().open(event.tenant_id, event.event_id, &mut payload).await?;
+        serde_json::from_value(payload).map_err(|error| Error::Undecodable {
             position: event.position,
             reason: error.to_string(),
-        };
-        if !open {
-            return serde_json::from_str(&event.payload).map_err(unreadable);
-        }
-        let mut payload: Value = serde_json::from_str(&event.payload).map_err(unreadable)?;
-        self.store.codec().open(event.tenant_id, event.event_id, &mut payload).await?;
-        serde_json::from_value(payload).map_err(unreadable)
+        })
     }
 }
 
@@ -305,6 +346,7 @@ pub(crate) fn envelope(meta: &Meta) -> Append {
         streams: vec![],
         claims: vec![],
         idempotency: meta.idempotency.as_ref().map(|idempotency| IdempotencyRecord {
+            tenant: idempotency.tenant,
             key: idempotency.key.clone(),
             fingerprint: idempotency.fingerprint.clone(),
             status: 0,

@@ -1,67 +1,85 @@
-//! Members of an organisation, together with what the organisation itself knows of them: who owns
-//! it, and for how many it has room.
+//! Members of an organisation, together with what the organisation itself knows of them: who they
+//! are, who owns it, and for how many it has room.
 
-use domain::Personal;
+use std::collections::BTreeSet;
+
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
 use domain::user::membership::{self, Decision};
 use domain::user::{self, User};
-use projections::finder::Finder;
-use projections::generation;
-use projections::members::{self, Members};
+use domain::{Aggregate, Personal};
+use event_store::log;
 use uuid::Uuid;
 
 use crate::{Error, Work};
 
-/// Registers a member.
+/// What makes an active member of somebody, and what ends that.
+const STANDING: [&str; 3] = ["Registered", "Reactivated", "Deactivated"];
+
+/// Registers a member, if the plan has room for one more.
 pub async fn enlist(work: &mut Work<'_>, user: Uuid, name: &str, role: Role) -> Result<(), Error> {
     let name = Personal::identity(user, name.to_owned());
     work.execute::<User>(user, user::Command::Register { name, role }).await?;
-    own(work, user, false).await
+    tell(work, user, None).await
 }
 
-/// Decides about a member, in the role `by`.
+/// Decides about a member, in the role `by`. Who comes back needs a seat.
 pub async fn decide(
     work: &mut Work<'_>,
     user: Uuid,
     by: Role,
     decision: Decision,
 ) -> Result<(), Error> {
-    let owned = owns(work, user).await?;
+    let before = work.get::<User>(user).await?.active_role();
     let command = user::Command::Membership(membership::Command { by, decision });
     work.execute::<User>(user, command).await?;
-    own(work, user, owned).await
+    tell(work, user, before).await
 }
 
-async fn owns(work: &mut Work<'_>, user: Uuid) -> Result<bool, Error> {
-    Ok(work.get::<User>(user).await?.active_role() == Some(Role::Owner))
-}
-
-/// Tells the organisation if the user began or ceased to own it.
-async fn own(work: &mut Work<'_>, user: Uuid, owned: bool) -> Result<(), Error> {
-    let command = match (owned, owns(work, user).await?) {
-        (false, true) => organization::Command::AddOwner { user },
-        (true, false) => organization::Command::RemoveOwner { user },
-        _ => return Ok(()),
+/// Tells the organisation if the user began or ceased to be its member, or to own it. All who come
+/// and go write to its one stream, so no two of them find the same last seat.
+async fn tell(work: &mut Work<'_>, user: Uuid, before: Option<Role>) -> Result<(), Error> {
+    let after = work.get::<User>(user).await?.active_role();
+    let joined = match (before, after) {
+        (None, Some(_)) => Some(organization::Command::AddMember { user }),
+        (Some(_), None) => Some(organization::Command::RemoveMember { user }),
+        _ => None,
     };
-    let organization = work.meta().tenant;
-    work.execute::<Organization>(organization, command).await.map(drop)
-}
-
-/// Refuses where the plan has no room for one more. Members are counted as the read model knows
-/// them: two who come at the same moment may both find the last seat.
-pub async fn seat(work: &mut Work<'_>) -> Result<(), Error> {
-    let tenant = work.meta().tenant;
-    let Some(seats) = work.get::<Organization>(tenant).await?.limits.members else {
-        return Ok(());
+    let owns = |role| role == Some(Role::Owner);
+    let owned = match (owns(before), owns(after)) {
+        (false, true) => Some(organization::Command::AddOwner { user }),
+        (true, false) => Some(organization::Command::RemoveOwner { user }),
+        _ => None,
     };
-    let pool = work.commands().store().pool();
-    let live = generation::live(pool, &Members).await.map_err(event_store::Error::from)?;
-    // While the model is built for the first time nobody is kept out.
-    let Some(live) = live else { return Ok(()) };
-    let finder = Finder::new(pool, &Members, live.generation, tenant);
-    match members::count_active(&finder).await? {
-        count if count < i64::from(seats) => Ok(()),
-        _ => Err(organization::Error::NoSeatLeft(seats).into()),
+    if joined.is_some() {
+        count(work).await?;
     }
+    let organization = work.meta().tenant;
+    for command in [joined, owned].into_iter().flatten() {
+        work.execute::<Organization>(organization, command).await?;
+    }
+    Ok(())
+}
+
+/// Refuses where the plan has no room for one more.
+pub async fn seat(work: &mut Work<'_>) -> Result<(), Error> {
+    count(work).await?;
+    let tenant = work.meta().tenant;
+    Ok(work.get::<Organization>(tenant).await?.seat()?)
+}
+
+/// Counts the members of an organisation that has not done so: its log is older than that they are
+/// counted, or it has none yet. Who comes or goes meanwhile makes this work's append fail.
+async fn count(work: &mut Work<'_>) -> Result<(), Error> {
+    let tenant = work.meta().tenant;
+    if work.get::<Organization>(tenant).await?.members.is_some() {
+        return Ok(());
+    }
+    let pool = work.commands().store().pool();
+    let last = log::last_of_each(pool, tenant, User::TYPE, &STANDING).await;
+    let last = last.map_err(event_store::Error::from)?.into_iter();
+    let active = last.filter(|(_, event_type)| event_type != "Deactivated");
+    let members: BTreeSet<Uuid> = active.filter_map(|(user, _)| user.parse().ok()).collect();
+    let count = organization::Command::CountMembers { members };
+    work.execute::<Organization>(tenant, count).await.map(drop)
 }

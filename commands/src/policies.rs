@@ -7,24 +7,36 @@ pub mod send_messages;
 pub mod submit_payouts;
 pub mod submit_templates;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use event_store::log;
 use event_store::log::Recorded;
 use event_store::subscription::Subscription;
-use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 
 use crate::effects::{Effect, Outcome};
 use crate::gateways::whatsapp::graph::{Refusal, Retry};
+use crate::stored::decode;
 use crate::{Commands, Error};
+
+/// Every kind of effect that a policy asks for.
+pub(crate) const KINDS: &[&str] = &[
+    release_work::KIND,
+    send_mails::KIND,
+    send_messages::KIND,
+    submit_payouts::KIND,
+    submit_templates::KIND,
+];
 
 /// What Meta could not take for so many tries is a person's affair.
 const TRIES: i32 = 8;
 /// How long a message to somebody who had too many of late waits.
 const REST: Duration = Duration::from_secs(10);
 const PAGE: i64 = 500;
+/// After a page that was not full: what comes meanwhile shares the next one.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// What follows from an event.
 pub trait Policy {
@@ -39,29 +51,26 @@ pub trait Policy {
     ) -> impl Future<Output = Result<bool, Error>>;
 }
 
-/// Reacts to events as they come, until `stop` says so. Another process may run the same policy:
-/// only one of two that react to the same page moves on, and the other's reactions fall with it.
-pub async fn run<P: Policy>(commands: Commands, policy: P, mut stop: watch::Receiver<bool>) {
+/// Reacts to events as they come, until `stop` says so. Only one process at a time does.
+pub async fn run<P: Policy>(commands: Commands, policy: P, stop: watch::Receiver<bool>) {
+    let leases = commands.store().leases();
+    leases.run(P::NAME, stop, |fence| follow_on(&commands, &policy, fence)).await;
+}
+
+async fn follow_on<P: Policy>(
+    commands: &Commands,
+    policy: &P,
+    fence: i64,
+) -> Result<Infallible, Error> {
     let store = commands.store();
+    let mut subscription = Subscription::take_over(store, P::NAME, 0, fence).await?;
     loop {
-        let followed = async {
-            let mut subscription = Subscription::resume(store, P::NAME, 0).await?;
-            loop {
-                if follow(&commands, &policy, &mut subscription).await? == 0 {
-                    store.wait_past(subscription.position()).await;
-                }
-            }
-        };
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            outcome = followed => {
-                let outcome: Result<(), Error> = outcome;
-                if let Err(error) = outcome {
-                    tracing::warn!(policy = P::NAME, %error, "A policy goes back to its checkpoint");
-                }
-            }
+        let taken = follow(commands, policy, &mut subscription).await?;
+        if taken == 0 {
+            store.wait_past(subscription.position()).await;
+        } else if (taken as i64) < PAGE {
+            tokio::time::sleep(BREATH).await;
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
@@ -81,20 +90,19 @@ pub async fn follow<P: Policy>(
     for event in &page {
         due |= policy.react(event, &mut tx).await?;
     }
+    if !due {
+        // Where nothing was asked for, losing the checkpoint only means to look once more.
+        sqlx::query("set local synchronous_commit = off")
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+    }
     tx.commit().await.map_err(failed)?;
+    commands.store().progress().send_replace(());
     if due {
         commands.due().send_replace(());
     }
     Ok(page.len())
-}
-
-/// The event of an aggregate whose payload holds nothing that would have to be opened.
-fn decode<E: DeserializeOwned>(stored: &Recorded) -> Result<E, Error> {
-    let unreadable = |error: serde_json::Error| Error::Undecodable {
-        position: stored.position,
-        reason: error.to_string(),
-    };
-    serde_json::from_str(&stored.payload).map_err(unreadable)
 }
 
 /// When to try again what Meta refused for now; `None` where it would refuse for ever.

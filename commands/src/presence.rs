@@ -10,7 +10,7 @@ use event_store::tenant::TOLD;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{Commands, Error, Meta, Outcome};
+use crate::{Commands, Error, Meta, Outcome, Work};
 
 /// How often a panel beats.
 pub const EVERY: Duration = Duration::from_secs(30);
@@ -22,8 +22,26 @@ const AT_ONCE: i64 = 500;
 const NAME: &str = "presence";
 
 /// The user's panel is open.
-pub async fn beat(commands: &Commands, meta: &Meta, user: Uuid) -> Result<Outcome<i64>, Error> {
-    // Before the log is told: whoever it knows to be there is looked after.
+pub async fn beat<T>(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
+    if meta.dry_run.is_none() {
+        note(commands, meta.tenant, user).await?;
+    }
+    let _turn = commands.turn(user).await;
+    commands
+        .transact(meta, async |work: &mut Work| {
+            work.execute::<Presence>(user, Command::ComeOnline).await?;
+            Ok(tell(work))
+        })
+        .await
+}
+
+/// Notes the beat before the log is told: whoever it knows to be there is looked after.
+async fn note(commands: &Commands, tenant: Uuid, user: Uuid) -> Result<(), Error> {
     sqlx::query(&format!(
         "with told as materialized (select t.id from {TOLD}),
               beat as (insert into heartbeats (tenant_id, user_id, beaten_at)
@@ -31,12 +49,12 @@ pub async fn beat(commands: &Commands, meta: &Meta, user: Uuid) -> Result<Outcom
                        on conflict (user_id) do update set beaten_at = clock_timestamp())
          insert into presences (tenant_id, user_id) select id, $2 from told on conflict do nothing"
     ))
-    .bind(meta.tenant)
+    .bind(tenant)
     .bind(user)
     .execute(commands.store().pool())
     .await
     .map_err(event_store::Error::from)?;
-    commands.execute::<Presence>(user, || Command::ComeOnline, meta).await
+    Ok(())
 }
 
 /// Tells the log who has fallen silent, until `stop` says so.

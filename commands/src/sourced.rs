@@ -13,14 +13,32 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Sourced<A>(pub A);
 
 /// An event whose stored name is serde's name of its variant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Stored<E>(pub E);
+#[derive(Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Stored<A: Aggregate>(pub A::Event);
+
+impl<A: Aggregate> Clone for Stored<A> {
+    fn clone(&self) -> Self {
+        Stored(self.0.clone())
+    }
+}
+
+impl<A: Aggregate> std::fmt::Debug for Stored<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<A: Aggregate> PartialEq for Stored<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
 
 impl<A: Aggregate> cqrs_es::Aggregate for Sourced<A> {
     const TYPE: &'static str = A::TYPE;
     type Command = (A::Command, Context);
-    type Event = Stored<A::Event>;
+    type Event = Stored<A>;
     type Error = A::Error;
     type Services = ();
 
@@ -41,10 +59,7 @@ impl<A: Aggregate> cqrs_es::Aggregate for Sourced<A> {
     }
 }
 
-impl<E> DomainEvent for Stored<E>
-where
-    E: Clone + std::fmt::Debug + PartialEq + Serialize + serde::de::DeserializeOwned + Send + Sync,
-{
+impl<A: Aggregate> DomainEvent for Stored<A> {
     fn event_type(&self) -> String {
         match serde_json::to_value(&self.0) {
             Ok(serde_json::Value::Object(object)) => {
@@ -56,7 +71,7 @@ where
     }
 
     fn event_version(&self) -> String {
-        event::VERSION.to_owned()
+        event::version(A::TYPE, &self.event_type()).to_owned()
     }
 }
 

@@ -5,7 +5,7 @@ use domain::team::{self, Command, Role, Team};
 use domain::user::User;
 use uuid::Uuid;
 
-use crate::{Error, Refusal, Work, names};
+use crate::{Error, Work, names};
 
 /// The scope of claims on names.
 const NAME: &str = "team.name";
@@ -28,15 +28,19 @@ pub async fn set_member(
     user: Uuid,
     role: Role,
 ) -> Result<(), Error> {
-    let known = match work.get::<User>(user).await {
-        Ok(user) => user.active_role().is_some(),
-        Err(Error::Refused(Refusal::NotFound)) => false,
-        Err(error) => return Err(error),
-    };
-    if !known {
+    if work.get::<User>(user).await?.active_role().is_none() {
         return Err(team::Error::UnknownMember.into());
     }
     work.execute::<Team>(id, Command::SetMember { user, role }).await.map(drop)
+}
+
+/// Those who left the organisation can be taken out, strangers can't.
+pub async fn remove_member(work: &mut Work<'_>, id: Uuid, user: Uuid) -> Result<(), Error> {
+    work.get::<User>(user).await?;
+    if work.version::<User>(user) == 0 {
+        return Err(team::Error::UnknownMember.into());
+    }
+    work.execute::<Team>(id, Command::RemoveMember { user }).await.map(drop)
 }
 
 async fn known_as(work: &mut Work<'_>, id: Uuid) -> Result<String, Error> {

@@ -7,6 +7,7 @@ use domain::{Aggregate, event};
 use event_store::{Append, Claim, NewEvent, StreamAppend, log};
 use uuid::Uuid;
 
+use crate::dry_run::{Plan, Planned};
 use crate::{Cached, Commands, Error, Meta, Refusal, context, envelope, event_id};
 
 /// One try at a decision over any number of aggregates.
@@ -17,6 +18,7 @@ pub struct Work<'a> {
     claims: Vec<Claim>,
     answer: Option<(u16, Vec<u8>)>,
     events: usize,
+    refused: Vec<(String, Refusal)>,
 }
 
 struct Stream {
@@ -26,13 +28,21 @@ struct Stream {
     /// Makes a copy that may be remembered.
     share: fn(&(dyn Any + Send + Sync)) -> Option<Arc<dyn Any + Send + Sync>>,
     loaded: i64,
+    /// The version in which clients knew it then.
+    stood_at: i64,
     from_cache: bool,
     events: Vec<NewEvent>,
 }
 
 impl Stream {
-    fn version(&self) -> i64 {
+    /// The number of its last event.
+    fn last(&self) -> i64 {
         self.loaded + self.events.len() as i64
+    }
+
+    fn version<A: Aggregate>(&self) -> i64 {
+        let state: Option<&A> = self.state.downcast_ref();
+        state.map_or(0, |state| state.version(self.last()))
     }
 }
 
@@ -42,8 +52,8 @@ fn share<A: Aggregate>(state: &(dyn Any + Send + Sync)) -> Option<Arc<dyn Any + 
 
 impl<'a> Work<'a> {
     pub(crate) fn new(commands: &'a Commands, meta: &'a Meta) -> Self {
-        let (streams, claims) = (vec![], vec![]);
-        Work { commands, meta, streams, claims, answer: None, events: 0 }
+        let (streams, claims, refused) = (vec![], vec![], vec![]);
+        Work { commands, meta, streams, claims, answer: None, events: 0, refused }
     }
 
     pub fn meta(&self) -> &Meta {
@@ -78,7 +88,7 @@ impl<'a> Work<'a> {
             state.evolve(event);
             self.events += 1;
             let id = event_id(self.meta.command_id, self.events);
-            stream.events.push(written(id, event));
+            stream.events.push(written::<A>(id, event));
         }
         Ok(events.len())
     }
@@ -102,16 +112,16 @@ impl<'a> Work<'a> {
         Ok(events)
     }
 
-    /// The version that the aggregate has after this work.
+    /// The version in which clients know the aggregate after this work.
     pub fn version<A: Aggregate>(&self, id: Uuid) -> i64 {
         let stream = self.streams.iter().find(|stream| stream.kind == A::TYPE && stream.id == id);
-        stream.map_or(0, Stream::version)
+        stream.map_or(0, Stream::version::<A>)
     }
 
     /// Refuses unless the aggregate stands where the client saw it.
     pub async fn expect<A: Aggregate>(&mut self, id: Uuid, expected: i64) -> Result<(), Error> {
         let index = self.stream::<A>(id).await?;
-        match self.streams[index].version() {
+        match self.streams[index].version::<A>() {
             actual if actual == expected => Ok(()),
             actual => Err(Refusal::Version { expected, actual }.into()),
         }
@@ -132,13 +142,18 @@ impl<'a> Work<'a> {
         self.answer = Some((status, body));
     }
 
+    /// Notes that a part of what was asked for is refused, and the rest is not; `part` says which.
+    pub fn refuse(&mut self, part: String, refusal: Refusal) {
+        self.refused.push((part, refusal));
+    }
+
     async fn stream<A: Aggregate>(&mut self, id: Uuid) -> Result<usize, Error> {
         let same = |stream: &Stream| stream.kind == A::TYPE && stream.id == id;
         if let Some(index) = self.streams.iter().position(same) {
             return Ok(index);
         }
         let tenant = self.meta.tenant;
-        let remembered = self.commands.remembered::<A>(tenant, id)?;
+        let remembered = self.commands.remembered::<A>(tenant, id);
         let from_cache = remembered.is_some();
         let (state, loaded) = match remembered {
             Some(remembered) => remembered,
@@ -147,6 +162,7 @@ impl<'a> Work<'a> {
         self.streams.push(Stream {
             kind: A::TYPE,
             id,
+            stood_at: state.version(loaded),
             state: Box::new(state),
             share: share::<A>,
             loaded,
@@ -156,8 +172,38 @@ impl<'a> Work<'a> {
         Ok(self.streams.len() - 1)
     }
 
+    /// Refuses where somebody has what this work claims, as the append would.
+    pub(crate) async fn check_claims(&self) -> Result<(), Error> {
+        for claim in &self.claims {
+            let wanted = [(claim.scope.as_str(), claim.value.clone())];
+            let taken = self.commands.store.claims(claim.tenant, &wanted).await?;
+            if let Some(taken) = taken.into_iter().find(|taken| taken.value == claim.value) {
+                let (scope, owner) = (taken.scope, taken.owner);
+                return Err(Refusal::Taken { scope, owner }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// What this work would record behind a position.
+    pub(crate) fn plan(self, position: i64) -> Plan {
+        let stood_at = self.streams.first().map(|stream| stream.stood_at).filter(|it| *it > 0);
+        let planned = |stream: Stream| {
+            let Stream { kind, id, loaded, events, .. } = stream;
+            let numbered = events.into_iter().zip(loaded + 1..);
+            numbered.map(move |(event, version)| Planned { kind, id, version, event })
+        };
+        let events = self.streams.into_iter().flat_map(planned).collect();
+        Plan { position, stood_at, events, refused: self.refused }
+    }
+
     pub(crate) fn has_events(&self) -> bool {
         self.events > 0
+    }
+
+    /// Whether a repeat is to be told the same, even if nothing happened.
+    pub(crate) fn keeps_answer(&self) -> bool {
+        self.meta.idempotency.is_some() && self.answer.is_some()
     }
 
     /// Whether everything that was remembered is still so. What isn't is forgotten.
@@ -191,10 +237,14 @@ impl<'a> Work<'a> {
                 events: stream.events.clone(),
             })
             .collect();
-        if let (Some(record), Some((status, body))) = (&mut append.idempotency, &self.answer) {
-            record.status = i32::from(*status);
-            let store = &self.commands.store;
-            record.response = Some(store.wrap_answer(self.meta.tenant, &record.key, body)?);
+        match (&mut append.idempotency, &self.answer) {
+            (Some(record), Some((status, body))) => {
+                record.status = i32::from(*status);
+                let store = &self.commands.store;
+                record.response = Some(store.wrap_answer(record.tenant, &record.key, body)?);
+            }
+            // Something happened, and was refused all the same: a repeat is looked at anew.
+            _ => append.idempotency = None,
         }
         Ok(append)
     }
@@ -203,7 +253,7 @@ impl<'a> Work<'a> {
     pub(crate) fn remember(self) -> usize {
         for stream in self.streams {
             let key = (stream.kind, stream.id);
-            let (tenant, version) = (self.meta.tenant, stream.version());
+            let (tenant, version) = (self.meta.tenant, stream.last());
             if let Some(state) = (stream.share)(stream.state.as_ref()) {
                 self.commands.cache.insert(key, Cached { tenant, version, state });
             }
@@ -220,12 +270,13 @@ impl<'a> Work<'a> {
 }
 
 /// The event as the log keeps it. Serde names the variant: `{"Assigned": {…}}`, or `"Blocked"`.
-fn written<E: serde::Serialize>(event_id: Uuid, event: &E) -> NewEvent {
+fn written<A: Aggregate>(event_id: Uuid, event: &A::Event) -> NewEvent {
     let payload = serde_json::to_value(event).unwrap_or_default();
     let event_type = match &payload {
         serde_json::Value::Object(object) => object.keys().next().cloned().unwrap_or_default(),
         serde_json::Value::String(name) => name.clone(),
         _ => String::new(),
     };
-    NewEvent { event_id, event_type, event_version: event::VERSION.to_owned(), payload }
+    let event_version = event::version(A::TYPE, &event_type).to_owned();
+    NewEvent { event_id, event_type, event_version, payload }
 }

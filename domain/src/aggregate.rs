@@ -32,6 +32,12 @@ pub trait Aggregate: Default + Clone + Send + Sync + 'static {
 
     /// What an event changes. Cannot refuse: it has already happened.
     fn evolve(&mut self, event: &Self::Event);
+
+    /// The version in which clients know it after so many events: it moves with each, unless some
+    /// change nothing that a client is shown and decides upon.
+    fn version(&self, events: i64) -> i64 {
+        events
+    }
 }
 
 /// What a decision may know of the world around it.

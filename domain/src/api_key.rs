@@ -4,6 +4,8 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,6 +13,9 @@ use uuid::Uuid;
 use crate::aggregate::{Aggregate, Context, Role};
 use crate::secret::SecretRef;
 pub use scope::{Act, NOUNS, NotAScope, Scope, Scopes};
+
+/// For how long a token stands for its key.
+pub const TOKEN: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Debug)]
 pub enum Command {
@@ -38,10 +43,11 @@ pub enum Command {
         secret: SecretRef,
         overlap: TimeDelta,
     },
-    /// A token for a while, which a program shows instead of the key.
+    /// A token for a while, which a program shows instead of the secret that it showed for it.
     IssueToken {
         secret: SecretRef,
-        expires_at: DateTime<Utc>,
+        by: Uuid,
+        scopes: Scopes,
     },
     Revoke,
 }
@@ -80,6 +86,11 @@ pub enum Event {
         user: Uuid,
         secret: SecretRef,
         expires_at: DateTime<Utc>,
+        /// The key's secret that was shown for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Uuid>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scopes: Option<Scopes>,
     },
     Revoked {
         user: Uuid,
@@ -106,6 +117,8 @@ pub enum Error {
     InvalidOverlap,
     #[error("nobody issues a key that may do more than they")]
     TooWide,
+    #[error("a key calls in its maker's name: only they get to know another secret of it")]
+    Anothers,
 }
 
 /// What the key grants; `None` before it is issued.
@@ -125,11 +138,46 @@ pub struct Grant {
     pub previous: Option<(SecretRef, DateTime<Utc>)>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked: bool,
+    /// By their secrets; of those whose time was over when the last was issued, none.
+    pub tokens: BTreeMap<Uuid, Token>,
+}
+
+/// What stands for the key for a while.
+#[derive(Clone, Debug, Serialize)]
+pub struct Token {
+    /// The key's secret that was shown for it: when that opens no more, nor does this.
+    pub by: Uuid,
+    pub scopes: Scopes,
+    pub until: DateTime<Utc>,
 }
 
 impl Grant {
     pub fn is_usable(&self, now: DateTime<Utc>) -> bool {
         !self.revoked && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    /// All secrets that the key knows of.
+    pub fn secrets(&self) -> Vec<Uuid> {
+        let previous = self.previous.as_ref().map(|(secret, _)| secret.id);
+        [Some(self.secret.id), previous].into_iter().flatten().collect()
+    }
+
+    /// What somebody may do who shows this secret, of the key or of one of its tokens.
+    pub fn opens(&self, secret: Uuid, now: DateTime<Utc>) -> Option<Scopes> {
+        if self.accepts(secret, now) {
+            return Some(self.scopes.clone());
+        }
+        let token = self.tokens.get(&secret)?;
+        let good = now < token.until && self.accepts(token.by, now);
+        good.then(|| token.scopes.common(&self.scopes))
+    }
+
+    /// When a token ends that is made now for this secret: in its time, or sooner where the key or
+    /// the secret is known to.
+    fn token_until(&self, by: Uuid, now: DateTime<Utc>) -> DateTime<Utc> {
+        let previous = self.previous.as_ref().filter(|(previous, _)| previous.id == by);
+        let sooner = [self.expires_at, previous.map(|(_, until)| *until)];
+        sooner.into_iter().flatten().fold(now + TOKEN, DateTime::min)
     }
 
     /// Whether this secret opens, as far as it is the key's.
@@ -181,8 +229,14 @@ impl Aggregate for ApiKey {
                 let (previous, previous_until) = (grant.secret.clone(), now + overlap);
                 Ok(vec![Event::Rotated { user, secret, previous, previous_until }])
             }
-            Command::IssueToken { secret, expires_at } => {
-                Ok(vec![Event::TokenIssued { user, secret, expires_at }])
+            Command::IssueToken { by, .. } if !grant.accepts(by, now) => Err(Error::NotUsable),
+            Command::IssueToken { scopes, .. } if !scopes.within(&grant.scopes) => {
+                Err(Error::TooWide)
+            }
+            Command::IssueToken { secret, by, scopes } => {
+                let expires_at = grant.token_until(by, now);
+                let (by, scopes) = (Some(by), Some(scopes));
+                Ok(vec![Event::TokenIssued { user, secret, expires_at, by, scopes }])
             }
         }
     }
@@ -199,6 +253,7 @@ impl Aggregate for ApiKey {
                     previous: None,
                     expires_at: *expires_at,
                     revoked: false,
+                    tokens: BTreeMap::new(),
                 });
             }
             (Event::Renamed { name, .. }, Some(grant)) => grant.name.clone_from(name),
@@ -209,7 +264,15 @@ impl Aggregate for ApiKey {
                 grant.previous = Some((previous.clone(), *previous_until));
             }
             (Event::Revoked { .. }, Some(grant)) => grant.revoked = true,
-            (Event::TokenIssued { .. }, _) | (_, None) => {}
+            (Event::TokenIssued { secret, expires_at, by, scopes, .. }, Some(grant)) => {
+                // Or before now, where the token ends sooner than others.
+                let (now, until) = (*expires_at - TOKEN, *expires_at);
+                let by = by.unwrap_or(grant.secret.id);
+                let scopes = scopes.clone().unwrap_or_else(|| grant.scopes.clone());
+                grant.tokens.retain(|_, token| now < token.until);
+                grant.tokens.insert(secret.id, Token { by, scopes, until });
+            }
+            (_, None) => {}
         }
     }
 }

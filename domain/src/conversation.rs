@@ -45,6 +45,7 @@ pub enum Command {
     /// Try a failed message again.
     Retry {
         message: Uuid,
+        kind: Kind,
     },
     /// Give a failed message up, or one that nothing was heard of.
     Discard {
@@ -246,7 +247,7 @@ impl Aggregate for Conversation {
             Command::Report { delivery, receipt } => Ok(vec![reported(delivery, receipt)]),
             Command::Send(draft) => self.send(draft, context.now),
             Command::LoseSight { message, reason } => Ok(self.lose_sight(message, reason)),
-            Command::Retry { message } => self.retry(message),
+            Command::Retry { message, kind } => self.retry(message, kind, context.now),
             Command::Discard { message } => self.discard(message),
             Command::Note { note, body } => self.note(note, context.now, body),
             Command::MarkRead if self.unread == 0 => Ok(vec![]),
@@ -389,9 +390,10 @@ impl Conversation {
         lost.into_iter().collect()
     }
 
-    fn retry(&self, message: Uuid) -> Result<Vec<Event>, Error> {
+    fn retry(&self, message: Uuid, kind: Kind, now: DateTime<Utc>) -> Result<Vec<Event>, Error> {
         match self.outgoing.get(&message) {
             Some(Standing::Failed) => {
+                self.check_window(kind, now)?;
                 Ok(vec![Event::MessageRetried { message, cycle: self.cycle }])
             }
             Some(Standing::Unknown) => Err(Error::Uncertain),
@@ -423,20 +425,22 @@ impl Conversation {
 
     fn send(&self, draft: Draft, now: DateTime<Utc>) -> Result<Vec<Event>, Error> {
         let Some((channel, contact)) = self.between else { return Err(Error::NotFound) };
-        let closed_at = self.last_inbound_at + WINDOW;
-        match draft.kind {
-            Kind::Template => {}
-            _ if self.last_inbound_at == DateTime::UNIX_EPOCH => {
-                return Err(Error::WindowNeverOpen);
-            }
-            _ if now >= closed_at => return Err(Error::WindowClosed { closed_at }),
-            _ => {}
-        }
+        self.check_window(draft.kind, now)?;
         let reopens = self.state == State::Closed;
         let cycle = self.cycle + u32::from(reopens);
         let from = self.state;
         let queued = Event::MessageQueued(Outgoing::new(draft, channel, contact, cycle, now, from));
         Ok(if reopens { vec![self.reopened(false), queued] } else { vec![queued] })
+    }
+
+    fn check_window(&self, kind: Kind, now: DateTime<Utc>) -> Result<(), Error> {
+        let closed_at = self.last_inbound_at + WINDOW;
+        match kind {
+            Kind::Template => Ok(()),
+            _ if self.last_inbound_at == DateTime::UNIX_EPOCH => Err(Error::WindowNeverOpen),
+            _ if now >= closed_at => Err(Error::WindowClosed { closed_at }),
+            _ => Ok(()),
+        }
     }
 
     fn note(

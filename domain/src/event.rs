@@ -1,14 +1,18 @@
 //! Every event that the log can hold, decoded: the one place where stored names and versions meet
 //! today's types.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 
 use crate::aggregate::Aggregate;
 use crate::api_key::{self, ApiKey};
+use crate::attempts::{self, Attempts};
 use crate::channel::{self, Channel};
 use crate::contact::{self, Contact};
 use crate::conversation::{self, Conversation};
 use crate::invitation::{self, Invitation};
+use crate::operation::{self, Operation};
 use crate::organization::{self, Organization};
 use crate::payout::{self, Payout};
 use crate::presence::{self, Presence};
@@ -18,20 +22,38 @@ use crate::team::{self, Team};
 use crate::template::{self, Template};
 use crate::ticket::{self, Ticket};
 use crate::ticket_counter::{self, TicketCounter};
+use crate::upcast::{self, UPCASTS};
 use crate::user::{self, User};
 use crate::visit::{self, Visit};
 
-/// The version that new events are written in.
-pub const VERSION: &str = "1";
+/// The version that new events of a type are written in.
+pub fn version(aggregate_type: &str, event_type: &str) -> &'static str {
+    upcast::version(UPCASTS, aggregate_type, event_type)
+}
+
+/// A stored payload in the form of its newest version; or why it has none.
+pub fn newest<'a>(
+    aggregate_type: &str,
+    event_type: &str,
+    version: &str,
+    payload: &'a str,
+) -> Result<Cow<'a, str>, String> {
+    if version == self::version(aggregate_type, event_type) {
+        return Ok(Cow::Borrowed(payload));
+    }
+    upcast::upcast(UPCASTS, (aggregate_type, event_type), version, payload).map(Cow::Owned)
+}
 
 #[expect(clippy::large_enum_variant, reason = "most events are of the largest kind")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     ApiKey(api_key::Event),
+    Attempts(attempts::Event),
     Channel(channel::Event),
     Contact(contact::Event),
     Conversation(conversation::Event),
     Invitation(invitation::Event),
+    Operation(operation::Event),
     Organization(organization::Event),
     Payout(payout::Event),
     Presence(presence::Event),
@@ -58,19 +80,39 @@ pub struct Undecodable {
 }
 
 impl Event {
-    /// Reads a stored event.
+    /// Reads a stored event; an old version of one is brought to today's form first.
     pub fn decode(
         aggregate_type: &str,
         event_type: &str,
         version: &str,
         payload: &str,
     ) -> Result<Event, Undecodable> {
-        let decoded = match aggregate_type {
+        let undecodable = |reason: String| Undecodable {
+            aggregate_type: aggregate_type.to_owned(),
+            event_type: event_type.to_owned(),
+            version: version.to_owned(),
+            reason,
+        };
+        let read = newest(aggregate_type, event_type, version, payload);
+        let read = read.or_else(|reason| match Event::read(aggregate_type, "null") {
+            // Another program's events have versions of their own.
+            Ok(Event::Foreign) => Ok(Cow::Borrowed(payload)),
+            _ => Err(reason),
+        });
+        read.and_then(|read| Event::read(aggregate_type, &read).map_err(|error| error.to_string()))
+            .map_err(undecodable)
+    }
+
+    /// Reads a payload of the newest version.
+    fn read(aggregate_type: &str, payload: &str) -> serde_json::Result<Event> {
+        match aggregate_type {
             ApiKey::TYPE => payload_of(payload).map(Event::ApiKey),
+            Attempts::TYPE => payload_of(payload).map(Event::Attempts),
             Channel::TYPE => payload_of(payload).map(Event::Channel),
             Contact::TYPE => payload_of(payload).map(Event::Contact),
             Conversation::TYPE => payload_of(payload).map(Event::Conversation),
             Invitation::TYPE => payload_of(payload).map(Event::Invitation),
+            Operation::TYPE => payload_of(payload).map(Event::Operation),
             Organization::TYPE => payload_of(payload).map(Event::Organization),
             Payout::TYPE => payload_of(payload).map(Event::Payout),
             Presence::TYPE => payload_of(payload).map(Event::Presence),
@@ -83,20 +125,6 @@ impl Event {
             User::TYPE => payload_of(payload).map(Event::User),
             Visit::TYPE => payload_of(payload).map(Event::Visit),
             _ => Ok(Event::Foreign),
-        };
-        let undecodable = |reason: String| Undecodable {
-            aggregate_type: aggregate_type.to_owned(),
-            event_type: event_type.to_owned(),
-            version: version.to_owned(),
-            reason,
-        };
-        match decoded {
-            Ok(Event::Foreign) => Ok(Event::Foreign),
-            Ok(_) if version != VERSION => {
-                Err(undecodable(format!("version {VERSION} is the only one known")))
-            }
-            Ok(event) => Ok(event),
-            Err(error) => Err(undecodable(error.to_string())),
         }
     }
 }
@@ -140,7 +168,7 @@ mod tests {
         for (aggregate, events) in all() {
             let stored = names(&stored().join(aggregate));
             for event in events {
-                let file = format!("{event}-{VERSION}.json");
+                let file = format!("{event}-{}.json", version(aggregate, &event));
                 assert!(stored.contains(&file), "domain/stored/{aggregate}/{file} is missing");
             }
         }
@@ -167,10 +195,12 @@ mod tests {
     fn all() -> Vec<(&'static str, Vec<String>)> {
         vec![
             (ApiKey::TYPE, variants::<api_key::Event>()),
+            (Attempts::TYPE, variants::<attempts::Event>()),
             (Channel::TYPE, variants::<channel::Event>()),
             (Contact::TYPE, variants::<contact::Event>()),
             (Conversation::TYPE, variants::<conversation::Event>()),
             (Invitation::TYPE, variants::<invitation::Event>()),
+            (Operation::TYPE, variants::<operation::Event>()),
             (Organization::TYPE, variants::<organization::Event>()),
             (Payout::TYPE, variants::<payout::Event>()),
             (Presence::TYPE, variants::<presence::Event>()),

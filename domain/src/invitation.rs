@@ -79,7 +79,7 @@ pub enum Error {
     AboveOwnRole,
     #[error("this address is a member's already")]
     IsMember,
-    #[error("this address stands in the request already")]
+    #[error("this address stands in the request already, further up")]
     ToldTwice,
 }
 

@@ -3,12 +3,14 @@
 
 pub mod aggregate;
 pub mod api_key;
+pub mod attempts;
 pub mod channel;
 pub mod contact;
 pub mod conversation;
 pub mod event;
 pub mod invitation;
 pub mod message;
+pub mod operation;
 pub mod organization;
 pub mod payout;
 pub mod personal;
@@ -20,6 +22,7 @@ pub mod team;
 pub mod template;
 pub mod ticket;
 pub mod ticket_counter;
+pub mod upcast;
 pub mod user;
 pub mod visit;
 

@@ -56,6 +56,18 @@ pub enum Command {
     RemoveOwner {
         user: Uuid,
     },
+    /// Somebody is an active member from now on, in the same unit of work.
+    AddMember {
+        user: Uuid,
+    },
+    /// Somebody was deactivated, in the same unit of work.
+    RemoveMember {
+        user: Uuid,
+    },
+    /// Who its active members are, for an organisation that has not counted them yet.
+    CountMembers {
+        members: BTreeSet<Uuid>,
+    },
     SetPlan {
         plan: Plan,
         limits: Limits,
@@ -79,9 +91,36 @@ pub enum Event {
     AgentsRestrictionSet { restricted: bool },
     OwnerAdded { user: Uuid },
     OwnerRemoved { user: Uuid },
+    MembersCounted { members: BTreeSet<Uuid> },
+    MemberAdded { user: Uuid },
+    MemberRemoved { user: Uuid },
     PlanSet { plan: Plan, limits: Limits },
     Suspended { reason: String },
     Reactivated {},
+}
+
+impl Event {
+    /// Whether it tells how the organisation is set up, and not who belongs to it.
+    pub fn is_of_settings(&self) -> bool {
+        match self {
+            Event::Founded { .. }
+            | Event::Renamed { .. }
+            | Event::TimezoneSet { .. }
+            | Event::LocaleSet { .. }
+            | Event::CurrencySet { .. }
+            | Event::LogoSet { .. }
+            | Event::SecondFactorRequirementSet { .. }
+            | Event::AgentsRestrictionSet { .. }
+            | Event::PlanSet { .. }
+            | Event::Suspended { .. }
+            | Event::Reactivated {} => true,
+            Event::OwnerAdded { .. }
+            | Event::OwnerRemoved { .. }
+            | Event::MembersCounted { .. }
+            | Event::MemberAdded { .. }
+            | Event::MemberRemoved { .. } => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,10 +158,14 @@ pub struct Organization {
     pub requires_second_factor: bool,
     pub agents_see_own_only: bool,
     pub owners: BTreeSet<Uuid>,
+    /// Active ones; `None` before they are counted for the first time.
+    pub members: Option<BTreeSet<Uuid>>,
     pub plan: Plan,
     pub limits: Limits,
     /// Why, while it is.
     pub suspended: Option<String>,
+    /// How often it was set up otherwise: members who come and go leave that as it is.
+    pub revision: i64,
 }
 
 impl Aggregate for Organization {
@@ -176,6 +219,17 @@ impl Aggregate for Organization {
             Command::RemoveOwner { user } => {
                 (self.owners.contains(&user), Event::OwnerRemoved { user })
             }
+            Command::CountMembers { members } => {
+                (self.members.is_none(), Event::MembersCounted { members })
+            }
+            Command::AddMember { user } if self.has_member(user) => return Ok(vec![]),
+            Command::AddMember { user } => {
+                self.seat()?;
+                (true, Event::MemberAdded { user })
+            }
+            Command::RemoveMember { user } => {
+                (self.has_member(user), Event::MemberRemoved { user })
+            }
             Command::SetPlan { plan, limits } => {
                 (self.plan != plan || self.limits != limits, Event::PlanSet { plan, limits })
             }
@@ -188,6 +242,7 @@ impl Aggregate for Organization {
     }
 
     fn evolve(&mut self, event: &Event) {
+        self.revision += i64::from(event.is_of_settings());
         match event {
             Event::Founded { name } | Event::Renamed { name } => self.name = Some(name.clone()),
             Event::TimezoneSet { timezone } => self.timezone = Some(timezone.clone()),
@@ -204,6 +259,13 @@ impl Aggregate for Organization {
             Event::OwnerRemoved { user } => {
                 self.owners.remove(user);
             }
+            Event::MembersCounted { members } => self.members = Some(members.clone()),
+            Event::MemberAdded { user } => {
+                self.members.get_or_insert_default().insert(*user);
+            }
+            Event::MemberRemoved { user } => {
+                self.members.get_or_insert_default().remove(user);
+            }
             Event::PlanSet { plan, limits } => {
                 self.plan = *plan;
                 self.limits = limits.clone();
@@ -211,6 +273,25 @@ impl Aggregate for Organization {
             Event::Suspended { reason } => self.suspended = Some(reason.clone()),
             Event::Reactivated {} => self.suspended = None,
         }
+    }
+
+    fn version(&self, _: i64) -> i64 {
+        self.revision
+    }
+}
+
+impl Organization {
+    /// Refuses where the plan has no room for one more member.
+    pub fn seat(&self) -> Result<(), Error> {
+        let taken = self.members.as_ref().map_or(0, BTreeSet::len);
+        match self.limits.members {
+            Some(seats) if taken >= seats as usize => Err(Error::NoSeatLeft(seats)),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_member(&self, user: Uuid) -> bool {
+        self.members.as_ref().is_some_and(|members| members.contains(&user))
     }
 }
 

@@ -229,9 +229,7 @@ pub enum Error {
     Merged { into: Uuid },
     #[error("a ticket can't be merged into itself")]
     IntoItself,
-    #[error(
-        "the ticket is nobody's outside the organisation: a comment on it can only be internal"
-    )]
+    #[error("the ticket has no conversation with a customer: a comment on it can only be internal")]
     NoRecipient,
     #[error("a subject has 1 to 200 characters")]
     InvalidSubject,
@@ -370,11 +368,15 @@ fn open(opening: Opening, at: DateTime<Utc>) -> Result<Vec<Event>, Error> {
 
 fn comment(told: Comment, at: DateTime<Utc>, was: Standing) -> Result<Vec<Event>, Error> {
     let Comment { comment, public, author, body } = told;
+    // Customers know what they said.
+    let public = public || author == Author::Customer;
     check_length(&body, 4096, Error::InvalidComment)?;
     if public && was.state == State::Closed {
         return Err(Error::NotOpen { state: was.state });
     }
-    if public && was.contact.is_none() {
+    // What we say goes out on the conversation; what a customer said came from somewhere.
+    let way = if author == Author::Customer { was.contact } else { was.conversation };
+    if public && way.is_none() {
         return Err(Error::NoRecipient);
     }
     Ok(vec![Event::Commented { comment, public, author, body, at, was }])

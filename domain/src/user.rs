@@ -8,8 +8,6 @@ pub mod second_factor;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,7 +15,7 @@ use uuid::Uuid;
 use crate::Personal;
 use crate::aggregate::{Aggregate, Context, Role};
 use crate::secret::SecretRef;
-pub use challenge::{Challenge, Purpose};
+pub use challenge::{Challenge, Challenges, Purpose};
 pub use email::Email;
 pub use second_factor::SecondFactor;
 
@@ -45,7 +43,7 @@ pub enum Command {
         password: SecretRef,
         challenge: Uuid,
     },
-    /// Takes the place of an earlier one for the same purpose.
+    /// Takes the place of an earlier one for the same purpose, but for codes to sign in with.
     IssueChallenge {
         purpose: Purpose,
         secret: SecretRef,
@@ -169,6 +167,8 @@ pub enum Error {
     NoSecondFactor,
     #[error("the organisation requires a second factor")]
     SecondFactorRequired,
+    #[error("you have a second factor: show that, by its code or a recovery_code")]
+    SecondFactorDue,
     #[error("the code was used already: wait for the next one")]
     CodeUsed,
     #[error("there is no such recovery code, or it was used")]
@@ -188,7 +188,7 @@ pub struct User {
     pub generation: u64,
     /// The one session that outlived the last raise.
     pub kept_session: Option<Uuid>,
-    pub challenges: BTreeMap<Purpose, Challenge>,
+    pub challenges: Challenges,
     pub second_factor: Option<SecondFactor>,
 }
 
@@ -267,11 +267,11 @@ impl Aggregate for User {
                 self.challenges.clear();
             }
             Event::ChallengeIssued { purpose, secret, expires_at } => {
-                let challenge = Challenge { id: secret.id, expires_at: *expires_at };
-                self.challenges.insert(*purpose, challenge);
+                let (purpose, expires_at) = (*purpose, *expires_at);
+                self.challenges.add(Challenge { purpose, id: secret.id, expires_at });
             }
             Event::ChallengeMet { purpose, .. } => {
-                self.challenges.remove(purpose);
+                self.challenges.close(*purpose);
             }
             Event::Renamed { name } => self.name = Some(name.clone()),
             Event::RoleChanged { to, .. } => self.role = Some(*to),
@@ -312,8 +312,7 @@ impl User {
         challenge: Uuid,
         context: &Context,
     ) -> Result<Vec<Event>, Error> {
-        let open = self.challenges.get(&purpose);
-        if open.is_none_or(|open| open.id != challenge || !open.is_open(context.now)) {
+        if !self.challenges.is_open(purpose, challenge, context.now) {
             return Err(Error::ChallengeFailed);
         }
         let mut events = vec![Event::ChallengeMet { purpose, challenge }];

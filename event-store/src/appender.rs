@@ -1,15 +1,22 @@
 //! Group commit: one task per process sends whatever appends arrived while the previous batch was
-//! in flight, as one round trip.
+//! in flight, as one round trip. Where more wait than a batch takes, the next full one is on its way
+//! while the database is still at the last.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::PgPool;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
 
-use crate::batch::{Admission, Answer, Arrays, Reason, Why, Written};
+use crate::batch::{Admission, Answer, Arrays, MOST_APPENDS, Reason, Verdict, Why, Written};
+use crate::database::{RESTED, WAIT};
 use crate::keyring::Keyring;
 use crate::store::{Appended, Clock, Error};
 use crate::tenant::within;
@@ -36,64 +43,162 @@ pub(crate) struct Appender {
     pub(crate) gone: AtomicBool,
 }
 
-const APPEND: &str = "select first, at, refused from append($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+/// A way to the database for one batch at a time. Its session is kept: to take one from the pool
+/// and give it back would cost more round trips than the append.
+#[derive(Default)]
+struct Lane {
+    session: Option<PoolConnection<Postgres>>,
+    used: Option<Instant>,
+}
+
+impl Lane {
+    /// The kept session, or another one where it is gone. One that rested is asked first, and not
+    /// for long: what has vanished from the network gives no answer at all.
+    async fn session(&mut self, pool: &PgPool) -> sqlx::Result<&mut PgConnection> {
+        if let Some(session) = &mut self.session
+            && self.used.is_none_or(|used| used.elapsed() > RESTED)
+            && !matches!(timeout(WAIT, session.ping()).await, Ok(Ok(())))
+        {
+            self.drop_session();
+        }
+        self.used = Some(Instant::now());
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => pool.acquire().await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    /// It must not go back to the pool, which would ask it once more.
+    fn drop_session(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            session.close_on_drop();
+        }
+    }
+}
+
+const APPEND: &str = "select first, at, refused from append_with_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, \
      $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
-     $28, $29, $30, $31, $32, $33, $34, $35)";
+     $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)";
 
 impl Appender {
-    /// Runs until all senders are gone.
+    /// Runs until all senders are gone, or the database is closed.
     pub(crate) async fn run(self, mut inbox: mpsc::Receiver<Request>) {
         let mut waiting: VecDeque<Request> = VecDeque::new();
-        loop {
-            if waiting.is_empty() {
-                match inbox.recv().await {
+        let mut lanes = vec![Lane::default(), Lane::default()];
+        let mut in_flight = FuturesUnordered::new();
+        let mut closing = pin!(self.pool.close_event());
+        let mut open = true;
+        while open || !in_flight.is_empty() {
+            tokio::select! {
+                request = inbox.recv(), if open && waiting.len() < MOST_APPENDS => match request {
                     Some(request) => waiting.push_back(request),
-                    None => return,
+                    None => open = false,
+                },
+                // Whoever closes waits for all sessions to come back.
+                () = &mut closing, if open => {
+                    open = false;
+                    lanes.clear();
+                }
+                Some((lane, returned)) = in_flight.next() => {
+                    lanes.push(lane);
+                    let returned: Vec<Request> = returned;
+                    returned.into_iter().rev().for_each(|request| waiting.push_front(request));
                 }
             }
             while let Ok(request) = inbox.try_recv() {
                 waiting.push_back(request);
             }
-            let (batch, groups) = take_batch(&mut waiting);
-            let returned = self.send(batch, groups).await;
-            returned.into_iter().rev().for_each(|request| waiting.push_front(request));
+            // Less than a full batch is better off in company than on its way at once.
+            while waiting.len() >= least(&in_flight)
+                && let Some(lane) = lanes.pop()
+            {
+                let (batch, groups) = self.take_batch(&mut waiting);
+                in_flight.push(self.send_through(lane, batch, groups));
+            }
         }
+    }
+
+    /// What goes out next. Who would make a key that was made since they were encrypted is sent back
+    /// at once: the database would only do the same.
+    fn take_batch(&self, waiting: &mut VecDeque<Request>) -> (Vec<Request>, Vec<usize>) {
+        let mut admission = Admission::default();
+        let (mut batch, mut left) = (vec![], vec![]);
+        while let Some(request) = waiting.pop_front() {
+            let Written { append, keys, .. } = &request.written;
+            if self.keyring.has_any(append.tenant, keys) {
+                let _ = request.answer.send(Err(Error::EncryptAgain));
+            } else if admission.admit(&request.written) {
+                batch.push(request);
+            } else {
+                left.push(request);
+                if admission.is_full() {
+                    break;
+                }
+            }
+        }
+        left.into_iter().rev().for_each(|request| waiting.push_front(request));
+        (batch, admission.groups().to_vec())
+    }
+
+    async fn send_through(
+        &self,
+        mut lane: Lane,
+        batch: Vec<Request>,
+        groups: Vec<usize>,
+    ) -> (Lane, Vec<Request>) {
+        let returned = self.send(&mut lane, batch, groups).await;
+        (lane, returned)
     }
 
     /// Sends a batch, answers whom it can, and returns those that fell with others of their group
     /// and deserve another try.
-    async fn send(&self, batch: Vec<Request>, groups: Vec<usize>) -> Vec<Request> {
-        match self.ask(&batch, &groups).await {
+    async fn send(&self, lane: &mut Lane, batch: Vec<Request>, groups: Vec<usize>) -> Vec<Request> {
+        if batch.is_empty() {
+            return vec![];
+        }
+        match self.ask(lane, &batch, &groups).await {
             Ok(answer) => self.settle(batch, &groups, answer).await,
             // Splitting finds an append that the database can't take, not a database that is gone.
-            Err(error) if batch.len() > 1 && !is_lost(&error) => self.send_halves(batch).await,
+            Err(error) if batch.len() > 1 && !is_lost(&error) => {
+                self.send_halves(lane, batch).await
+            }
             Err(error) => fail(batch, error.into()),
         }
     }
 
     /// A batch that the database could not take is split until the culprit stands alone.
-    async fn send_halves(&self, mut batch: Vec<Request>) -> Vec<Request> {
+    async fn send_halves(&self, lane: &mut Lane, mut batch: Vec<Request>) -> Vec<Request> {
         let second = batch.split_off(batch.len() / 2);
         let mut returned = vec![];
         for half in [batch, second] {
             let mut half = VecDeque::from(half);
             while !half.is_empty() {
-                let (batch, groups) = take_batch(&mut half);
-                returned.extend(Box::pin(self.send(batch, groups)).await);
+                let (batch, groups) = self.take_batch(&mut half);
+                returned.extend(Box::pin(self.send(lane, batch, groups)).await);
             }
         }
         returned
     }
 
     /// One round trip; when its answer is lost, the same events again, until answered.
-    async fn ask(&self, batch: &[Request], groups: &[usize]) -> Result<Answer, sqlx::Error> {
-        let started = tokio::time::Instant::now();
+    async fn ask(
+        &self,
+        lane: &mut Lane,
+        batch: &[Request],
+        groups: &[usize],
+    ) -> Result<Answer, sqlx::Error> {
+        let started = Instant::now();
         // Who finds the database gone for a while should not wait as long as the first.
         let gone = self.gone.load(Ordering::Relaxed);
         let patience = if gone { Duration::ZERO } else { PATIENCE };
         let mut pause = Duration::from_millis(10);
         loop {
-            match self.round_trip(batch, groups).await {
+            let answered = self.round_trip(lane, batch, groups).await;
+            if answered.as_ref().is_err_and(is_lost) {
+                lane.drop_session();
+            }
+            match answered {
                 Err(error) if is_lost(&error) && started.elapsed() < patience => {
                     tracing::warn!(%error, "Append got no answer; sending the same events again");
                     tokio::time::sleep(pause).await;
@@ -108,13 +213,20 @@ impl Appender {
         }
     }
 
-    async fn round_trip(&self, batch: &[Request], groups: &[usize]) -> Result<Answer, sqlx::Error> {
+    async fn round_trip(
+        &self,
+        lane: &mut Lane,
+        batch: &[Request],
+        groups: &[usize],
+    ) -> Result<Answer, sqlx::Error> {
+        let session = lane.session(&self.pool).await?;
         let written: Vec<&Written> = batch.iter().map(|request| &request.written).collect();
         let a = Arrays::of(&written);
         let groups: Vec<i32> = groups.iter().map(|group| *group as i32).collect();
         let seen = batch.iter().map(|request| request.erasures_seen).min().filter(|no| *no > 0);
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         metrics::histogram!("verbatim_append_batch_events").record(a.e_append.len() as f64);
+        metrics::histogram!("verbatim_append_batch_appends").record(batch.len() as f64);
         let started = std::time::Instant::now();
         let query = sqlx::query_as(APPEND)
             .bind(&a.e_append)
@@ -150,12 +262,17 @@ impl Appender {
             .bind(&a.c_scope)
             .bind(&a.c_value)
             .bind(&a.c_owner)
+            .bind(&a.k_append)
+            .bind(&a.k_tenant)
+            .bind(&a.k_subject)
+            .bind(&a.k_class)
+            .bind(&a.k_wrapped)
             .bind(&groups)
             .bind(seen)
             .bind(self.clock.told())
-            .fetch_one(&self.pool)
+            .fetch_one(session)
             .await;
-        metrics::histogram!("verbatim_append_seconds").record(started.elapsed().as_secs_f64());
+        metrics::histogram!("verbatim_append_duration_seconds").record(started.elapsed());
         answer
     }
 
@@ -176,7 +293,14 @@ impl Appender {
         }
         let fallen: Vec<usize> = worst.keys().map(|append| groups[append - 1]).collect();
         let mut returned = vec![];
-        let mut position = answer.first - 1;
+        // Before anything is waited for: an erasure that is noticed meanwhile forgets them again.
+        for (index, request) in batch.iter().enumerate() {
+            if !worst.contains_key(&(index + 1)) && !fallen.contains(&groups[index]) {
+                self.keyring.remember(request.written.append.tenant, &request.written.keys);
+            }
+        }
+        let before = answer.first - 1;
+        let mut position = before;
         for (index, request) in batch.into_iter().enumerate() {
             match worst.get(&(index + 1)) {
                 Some(reason) => self.refuse(request, reason).await,
@@ -189,6 +313,8 @@ impl Appender {
                 }
             }
         }
+        let appended = u64::try_from(position - before).unwrap_or_default();
+        metrics::counter!("verbatim_appended_events_total").increment(appended);
         self.head.send_if_modified(|head| {
             let moved = position > *head;
             *head = position.max(*head);
@@ -198,9 +324,10 @@ impl Appender {
     }
 
     async fn refuse(&self, request: Request, reason: &Reason) {
-        let answer = match reason.refusal() {
-            Some(refusal) => Err(Error::Refused(refusal)),
-            None => self.found_done(&request.written).await,
+        let answer = match reason.verdict() {
+            Verdict::Done => self.found_done(&request.written).await,
+            Verdict::EncryptAgain => Err(Error::EncryptAgain),
+            Verdict::Refused(refusal) => Err(Error::Refused(refusal)),
         };
         let _ = request.answer.send(answer);
     }
@@ -245,19 +372,9 @@ fn fail(batch: Vec<Request>, error: Error) -> Vec<Request> {
     vec![]
 }
 
-fn take_batch(waiting: &mut VecDeque<Request>) -> (Vec<Request>, Vec<usize>) {
-    let mut admission = Admission::default();
-    let mut batch = vec![];
-    let mut left = VecDeque::new();
-    for request in waiting.drain(..) {
-        if admission.admit(&request.written) {
-            batch.push(request);
-        } else {
-            left.push_back(request);
-        }
-    }
-    *waiting = left;
-    (batch, admission.groups().to_vec())
+/// How many appends have to wait for a batch to go out beside those that are on their way.
+fn least<F>(in_flight: &FuturesUnordered<F>) -> usize {
+    if in_flight.is_empty() { 1 } else { MOST_APPENDS }
 }
 
 /// Whether it is unknown what became of the statement, or the server is not there yet again.
@@ -265,11 +382,12 @@ fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
         // Class 08: connection; 57P: the server is going down or coming up; 53300: no slot free;
-        // 40: the lock was lost to somebody else.
+        // 55P03: somebody held a lock for longer than we wait; 40: it was lost to somebody else.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             code.starts_with("08")
                 || code.starts_with("57P")
                 || code == "53300"
+                || code == "55P03"
                 || code.starts_with("40")
         }),
         _ => false,

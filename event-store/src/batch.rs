@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::codec::KeyName;
+use crate::keyring::NewKey;
+
 /// A unit of work: events for one or more streams, all or nothing, with at most one idempotency
 /// record, and claims.
 #[derive(Clone, Debug)]
@@ -53,6 +56,9 @@ pub struct Claim {
 /// One key, one outcome: kept with the events that it caused.
 #[derive(Clone, Debug)]
 pub struct IdempotencyRecord {
+    /// Whose key it is. Under the nil tenant it is nobody's that an organisation is known of, or
+    /// the answer holds credentials; the record is short-lived.
+    pub tenant: Uuid,
     pub key: Vec<u8>,
     pub fingerprint: Vec<u8>,
     pub status: i32,
@@ -74,13 +80,15 @@ pub enum Refusal {
 }
 
 /// Most appends and bytes of payload in one batch: what keeps a round trip within milliseconds.
-const MOST_APPENDS: usize = 512;
+pub(crate) const MOST_APPENDS: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 
 /// An append with its payloads encrypted and written out, as the batch sends it.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) append: Append,
+    /// Those among the keys of its personal data that it makes.
+    pub(crate) keys: Vec<NewKey>,
     /// Payload texts, in the order of the append's events.
     pub(crate) payloads: Vec<String>,
     pub(crate) metadata: String,
@@ -88,12 +96,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(crate) fn new(append: Append) -> Self {
+    pub(crate) fn new(append: Append, keys: Vec<NewKey>) -> Self {
         let events = append.streams.iter().flat_map(|stream| &stream.events);
         let payloads: Vec<String> = events.map(|event| event.payload.to_string()).collect();
         let metadata = append.metadata.to_string();
         let bytes = payloads.iter().map(String::len).sum::<usize>() + metadata.len();
-        Written { append, payloads, metadata, bytes }
+        Written { append, keys, payloads, metadata, bytes }
     }
 
     pub(crate) fn events(&self) -> usize {
@@ -107,7 +115,8 @@ pub(crate) struct Admission {
     /// The version that each stream will have, and the group that takes it there.
     streams: HashMap<(String, String), (i64, usize)>,
     claims: HashSet<(Uuid, String, Vec<u8>)>,
-    keys: HashSet<(Uuid, Vec<u8>)>,
+    idempotency_keys: HashSet<(Uuid, Vec<u8>)>,
+    new_keys: HashSet<(Uuid, KeyName)>,
     /// For each append its group: appends that share a stream stand and fall together.
     groups: Vec<usize>,
     bytes: usize,
@@ -115,12 +124,11 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Takes the append into the batch if what it needs is free there: each of its streams is new
-    /// to the batch or will stand at the version it expects; its claims and key are nobody else's.
+    /// to the batch or will stand at the version it expects; its claims and keys are nobody else's.
     pub(crate) fn admit(&mut self, written: &Written) -> bool {
         let append = &written.append;
-        let full = self.groups.len() >= MOST_APPENDS
-            || (self.bytes > 0 && self.bytes + written.bytes > MOST_BYTES);
-        if full || !self.fits(append) {
+        let large = self.bytes > 0 && self.bytes + written.bytes > MOST_BYTES;
+        if large || self.is_full() || !self.fits(written) {
             return false;
         }
         let mut group = self.groups.len();
@@ -139,11 +147,17 @@ impl Admission {
         self.bytes += written.bytes;
         let claim = |claim: &Claim| (claim.tenant, claim.scope.clone(), claim.value.clone());
         self.claims.extend(append.claims.iter().map(claim));
-        self.keys.extend(append.idempotency.iter().map(|i| (append.tenant, i.key.clone())));
+        self.idempotency_keys.extend(append.idempotency.iter().map(|i| (i.tenant, i.key.clone())));
+        self.new_keys.extend(written.keys.iter().map(|key| (append.tenant, key.name)));
         true
     }
 
-    fn fits(&self, append: &Append) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
+        self.groups.len() >= MOST_APPENDS
+    }
+
+    fn fits(&self, written: &Written) -> bool {
+        let append = &written.append;
         let expected = |stream: &StreamAppend| {
             let name = (stream.aggregate_type.clone(), stream.aggregate_id.clone());
             self.streams.get(&name).is_none_or(|(version, _)| *version == stream.expected)
@@ -151,10 +165,13 @@ impl Admission {
         let unclaimed = |claim: &Claim| {
             !self.claims.contains(&(claim.tenant, claim.scope.clone(), claim.value.clone()))
         };
-        let unused = |i: &IdempotencyRecord| !self.keys.contains(&(append.tenant, i.key.clone()));
+        let unused =
+            |i: &IdempotencyRecord| !self.idempotency_keys.contains(&(i.tenant, i.key.clone()));
+        let unmade = |key: &NewKey| !self.new_keys.contains(&(append.tenant, key.name));
         append.streams.iter().all(expected)
             && append.claims.iter().all(unclaimed)
             && append.idempotency.iter().all(unused)
+            && written.keys.iter().all(unmade)
     }
 
     fn join(&mut self, one: usize, other: usize) -> usize {
@@ -204,6 +221,11 @@ pub(crate) struct Arrays<'a> {
     pub(crate) c_scope: Vec<&'a str>,
     pub(crate) c_value: Vec<&'a [u8]>,
     pub(crate) c_owner: Vec<&'a str>,
+    pub(crate) k_append: Vec<i32>,
+    pub(crate) k_tenant: Vec<Uuid>,
+    pub(crate) k_subject: Vec<Uuid>,
+    pub(crate) k_class: Vec<i16>,
+    pub(crate) k_wrapped: Vec<&'a [u8]>,
 }
 
 impl<'a> Arrays<'a> {
@@ -254,7 +276,7 @@ impl<'a> Arrays<'a> {
         if let Some(record) = &append.idempotency {
             self.i_append.push(number);
             self.i_last.push(self.e_append.len() as i32);
-            self.i_tenant.push(append.tenant);
+            self.i_tenant.push(record.tenant);
             self.i_key.push(&record.key);
             self.i_print.push(&record.fingerprint);
             self.i_status.push(record.status);
@@ -266,6 +288,14 @@ impl<'a> Arrays<'a> {
             self.c_scope.push(&claim.scope);
             self.c_value.push(&claim.value);
             self.c_owner.push(&claim.owner);
+        }
+        for key in &written.keys {
+            let (subject, class) = key.name;
+            self.k_append.push(number);
+            self.k_tenant.push(append.tenant);
+            self.k_subject.push(subject);
+            self.k_class.push(i16::from(class));
+            self.k_wrapped.push(&key.wrapped);
         }
     }
 }
@@ -287,26 +317,34 @@ pub(crate) enum Why {
     Idempotency,
     Claim,
     Version,
+    Keys,
     Erasures,
 }
 
 impl Reason {
-    /// `None`: the append was written before, by us.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    /// What its caller is told.
+    pub(crate) fn verdict(&self) -> Verdict {
         let detail = self.detail.as_deref().unwrap_or_default();
-        Some(match self.why {
-            Why::Done => return None,
+        Verdict::Refused(match self.why {
+            Why::Done => return Verdict::Done,
+            // Tokens under a key that is gone, or that nobody will find.
+            Why::Keys | Why::Erasures => return Verdict::EncryptAgain,
             Why::Foreign => Refusal::Foreign,
             Why::Idempotency => Refusal::IdempotencyKeyUsed,
             Why::Claim => {
                 let (scope, owner) = detail.split_once(' ').unwrap_or((detail, ""));
                 Refusal::Claimed { scope: scope.to_owned(), owner: owner.to_owned() }
             }
-            Why::Version | Why::Erasures => {
-                Refusal::Version { actual: detail.parse().unwrap_or_default() }
-            }
+            Why::Version => Refusal::Version { actual: detail.parse().unwrap_or_default() },
         })
     }
+}
+
+pub(crate) enum Verdict {
+    /// The append was written before, by us.
+    Done,
+    EncryptAgain,
+    Refused(Refusal),
 }
 
 /// What the `append` function answers.

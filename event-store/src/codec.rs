@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, NewKey};
 use crate::keys;
 use crate::store::Error;
 
@@ -50,29 +50,34 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// Replaces every clear personal value in the event's payload by a token.
-    pub async fn encrypt(
+    /// Replaces every clear personal value in these by a token, each part by the id that its tokens
+    /// are bound to. Returns the keys that have to be made for that.
+    pub(crate) async fn encrypt(
         &self,
         tenant: Uuid,
-        event: Uuid,
-        payload: &mut Value,
-    ) -> Result<(), Error> {
+        mut parts: Vec<(Uuid, &mut Value)>,
+    ) -> Result<Vec<NewKey>, Error> {
         let mut names = BTreeSet::new();
-        visit(payload, &mut String::new(), &mut |body, _| {
-            names.extend(clear_parts(body).map(|(name, _)| name));
-            Ok(())
-        })?;
-        if names.is_empty() {
-            return Ok(());
+        for (_, part) in &mut parts {
+            visit(part, &mut String::new(), &mut |body, _| {
+                names.extend(clear_parts(body).map(|(name, _)| name));
+                Ok(())
+            })?;
         }
-        let keys = self.keyring.obtain(tenant, &names).await?;
-        visit(payload, &mut String::new(), &mut |body, path| {
-            let Some((name, value)) = clear_parts(body) else { return Ok(()) };
-            let key = keys.get(&name).ok_or(Error::Erased { subject: name.0 })?;
-            let plain = serde_json::to_vec(value).map_err(|_| Error::BadToken)?;
-            *body = Value::String(seal(key, tenant, name, event, path, &plain)?);
-            Ok(())
-        })
+        if names.is_empty() {
+            return Ok(vec![]);
+        }
+        let (keys, made) = self.keyring.obtain(tenant, &names).await?;
+        for (id, part) in parts {
+            visit(part, &mut String::new(), &mut |body, path| {
+                let Some((name, value)) = clear_parts(body) else { return Ok(()) };
+                let key = keys.get(&name).ok_or(Error::Erased { subject: name.0 })?;
+                let plain = serde_json::to_vec(value).map_err(|_| Error::BadToken)?;
+                *body = Value::String(seal(key, tenant, name, id, path, &plain)?);
+                Ok(())
+            })?;
+        }
+        Ok(made)
     }
 
     /// Opens every token in a stored payload of that event; what was erased becomes `null`.

@@ -11,9 +11,18 @@ use futures_util::future::join_all;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::{sleep, timeout, timeout_at};
+use uuid::Uuid;
 
 /// How long a database may take to answer when it is opened.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A session that worked so shortly ago is there still, or its statement says that it is not. To
+/// ask each time would double the round trips of all that is short.
+pub(crate) const RESTED: Duration = Duration::from_millis(500);
+/// How long a request waits for a session before it is told to come later.
+pub(crate) const WAIT: Duration = Duration::from_secs(4);
+/// The same for a lock that somebody holds. An append is sent again meanwhile, and another may wait
+/// behind it: together they are patient for a quarter of a minute at the most.
+const LOCKED: Duration = Duration::from_secs(3);
 /// How long the sessions may take to end when it is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -57,9 +66,12 @@ pub struct Connections {
     pub projector: u32,
 }
 
+/// How the names of sessions that feed read models begin in `pg_stat_activity`.
+pub const PROJECTOR: &str = "verbatim projector";
+
 impl Default for Connections {
     fn default() -> Self {
-        Connections { app: 16, worker: 10, projector: 4 }
+        Connections { app: 16, worker: 14, projector: 4 }
     }
 }
 
@@ -98,12 +110,19 @@ impl Database {
     /// Pools onto a database that is migrated already; connects on first use.
     pub fn attach(options: PgConnectOptions, connections: Connections) -> Database {
         let options = options.log_statements(tracing::log::LevelFilter::Trace);
-        let under = |role: &str| options.clone().options([("role", role)]);
+        // By their names an operator finds out who does what in the database, and a process which
+        // sessions are those of one that it takes over from.
+        let process = &Uuid::new_v4().simple().to_string()[..8];
+        let named =
+            |job: &str| options.clone().application_name(&format!("verbatim {job} {process}"));
+        let under =
+            |role: &str| named(role.trim_start_matches("verbatim_")).options([("role", role)]);
+        let locked = format!("{}ms", LOCKED.as_millis());
         Database {
-            owner: pool(options.clone(), 4),
+            owner: pool(named("owner"), 8),
             projector: pool(under("verbatim_projector"), connections.projector),
             worker: pool(under("verbatim_worker"), connections.worker),
-            app: pool(under("verbatim_app"), connections.app),
+            app: pool(under("verbatim_app").options([("lock_timeout", locked)]), connections.app),
         }
     }
 
@@ -117,10 +136,19 @@ impl Database {
 
 fn pool(options: PgConnectOptions, most: u32) -> PgPool {
     // Times are compared and digested as text, so every session must print them alike.
-    let options = options.options([("timezone", "UTC"), ("statement_timeout", "0")]);
+    let options = options.options([
+        ("timezone", "UTC"),
+        ("statement_timeout", "0"),
+        // A process that sleeps within a transaction keeps no row from others for longer.
+        ("idle_in_transaction_session_timeout", "60s"),
+    ]);
     PgPoolOptions::new()
         .max_connections(most)
-        .acquire_timeout(Duration::from_secs(4))
+        .acquire_timeout(WAIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move { Ok(known.idle_for < RESTED || connection.ping().await.is_ok()) })
+        })
         .connect_lazy_with(options)
 }
 

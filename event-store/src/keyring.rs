@@ -1,4 +1,4 @@
-//! The keys of personal data: found or made, committed before first use, cached in the process.
+//! The keys of personal data: found or made, committed with their first use, cached in the process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,10 +10,24 @@ use uuid::Uuid;
 use crate::codec::{Key, KeyName};
 use crate::keys::{self, KeyError, MasterKey};
 use crate::store::Error;
-use crate::tenant::{TOLD, within};
+use crate::tenant::within;
 
 /// How many keys a process remembers; a key is 32 bytes.
 const CACHED: usize = 200_000;
+
+/// A key that nobody has made yet.
+pub(crate) struct NewKey {
+    pub(crate) name: KeyName,
+    key: Key,
+    /// Encrypted, as it is stored.
+    pub(crate) wrapped: Vec<u8>,
+}
+
+impl std::fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewKey(…)")
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Keyring {
@@ -33,39 +47,40 @@ impl Keyring {
         Keyring { pool, master, cache: Arc::new(Cache::new(CACHED)) }
     }
 
-    /// The keys of these names, made where there are none. A destroyed one is missing.
+    /// The keys of these names, and those among them that are not there yet: they come to be with
+    /// the append that uses them. A destroyed one is missing.
     pub(crate) async fn obtain(
         &self,
         tenant: Uuid,
         names: &BTreeSet<KeyName>,
-    ) -> Result<HashMap<KeyName, Key>, Error> {
+    ) -> Result<(HashMap<KeyName, Key>, Vec<NewKey>), Error> {
         let mut found = self.cached(tenant, names);
-        let missing: Vec<KeyName> =
-            names.iter().filter(|name| !found.contains_key(name)).copied().collect();
+        let missing = missing(names, &found);
         if missing.is_empty() {
-            return Ok(found);
+            return Ok((found, vec![]));
         }
-        let mut wrapped = Vec::with_capacity(missing.len());
-        for name in &missing {
+        let loaded = self.load(tenant, &missing).await?;
+        let mut made = vec![];
+        for name in missing.into_iter().filter(|name| !loaded.contains_key(name)) {
             let key: Key = keys::random()?;
-            wrapped.push(self.master.wrap(&key, &bound_to(tenant, *name))?);
+            let wrapped = self.master.wrap(&key, &bound_to(tenant, name))?;
+            found.insert(name, key);
+            made.push(NewKey { name, key, wrapped });
         }
-        let (subjects, classes) = columns(&missing);
-        // In order, so that two makers of the same keys can't wait for each other.
-        sqlx::query(&format!(
-            "insert into personal_keys (tenant_id, subject, class, wrapped)
-             select t.id, s, c, w
-               from {TOLD}, unnest($2::uuid[], $3::smallint[], $4::bytea[]) u(s, c, w)
-              order by s, c on conflict do nothing"
-        ))
-        .bind(tenant)
-        .bind(&subjects)
-        .bind(&classes)
-        .bind(&wrapped)
-        .execute(&self.pool)
-        .await?;
-        found.extend(self.load(tenant, &missing).await?);
-        Ok(found)
+        found.extend(loaded.into_iter().filter_map(|(name, key)| Some((name, key?))));
+        Ok((found, made))
+    }
+
+    /// Whether one of these is known by now.
+    pub(crate) fn has_any(&self, tenant: Uuid, made: &[NewKey]) -> bool {
+        made.iter().any(|key| self.cache.get(&(tenant, key.name)).is_some())
+    }
+
+    /// Keys that an append has made.
+    pub(crate) fn remember(&self, tenant: Uuid, made: &[NewKey]) {
+        for NewKey { name, key, .. } in made {
+            self.cache.insert((tenant, *name), *key);
+        }
     }
 
     /// The keys of these names as far as they exist. A database that doesn't answer is an error,
@@ -76,10 +91,10 @@ impl Keyring {
         names: &BTreeSet<KeyName>,
     ) -> Result<HashMap<KeyName, Key>, Error> {
         let mut found = self.cached(tenant, names);
-        let missing: Vec<KeyName> =
-            names.iter().filter(|name| !found.contains_key(name)).copied().collect();
+        let missing = missing(names, &found);
         if !missing.is_empty() {
-            found.extend(self.load(tenant, &missing).await?);
+            let loaded = self.load(tenant, &missing).await?;
+            found.extend(loaded.into_iter().filter_map(|(name, key)| Some((name, key?))));
         }
         Ok(found)
     }
@@ -93,14 +108,18 @@ impl Keyring {
         names.iter().filter_map(|name| Some((*name, self.cache.get(&(tenant, *name))?))).collect()
     }
 
-    async fn load(&self, tenant: Uuid, names: &[KeyName]) -> Result<HashMap<KeyName, Key>, Error> {
+    /// What the database has of these: `None` for a key that was destroyed.
+    async fn load(
+        &self,
+        tenant: Uuid,
+        names: &[KeyName],
+    ) -> Result<HashMap<KeyName, Option<Key>>, Error> {
         let (subjects, classes) = columns(names);
-        let rows: Vec<(Uuid, i16, Vec<u8>)> = sqlx::query_as(&within(
+        let rows: Vec<(Uuid, i16, Option<Vec<u8>>)> = sqlx::query_as(&within(
             "select k.subject, k.class, k.wrapped
                from unnest($2::uuid[], $3::smallint[]) u(subject, class)
                join personal_keys k on k.tenant_id = t.id and k.subject = u.subject
-                and k.class = u.class
-              where k.wrapped is not null",
+                and k.class = u.class",
         ))
         .bind(tenant)
         .bind(&subjects)
@@ -110,13 +129,21 @@ impl Keyring {
         let mut keys = HashMap::with_capacity(rows.len());
         for (subject, class, wrapped) in rows {
             let name = (subject, u8::try_from(class).unwrap_or_default());
+            let Some(wrapped) = wrapped else {
+                keys.insert(name, None);
+                continue;
+            };
             let plain = self.master.unwrap(&wrapped, &bound_to(tenant, name))?;
             let key = Key::try_from(plain).map_err(|_| KeyError::WrongMasterKey)?;
             self.cache.insert((tenant, name), key);
-            keys.insert(name, key);
+            keys.insert(name, Some(key));
         }
         Ok(keys)
     }
+}
+
+fn missing(names: &BTreeSet<KeyName>, found: &HashMap<KeyName, Key>) -> Vec<KeyName> {
+    names.iter().filter(|name| !found.contains_key(name)).copied().collect()
 }
 
 fn columns(names: &[KeyName]) -> (Vec<Uuid>, Vec<i16>) {

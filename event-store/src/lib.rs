@@ -6,13 +6,18 @@ mod batch;
 pub mod codec;
 pub mod database;
 pub mod embedded;
+pub mod holder;
 mod keyring;
 pub mod keys;
+pub mod lease;
 pub mod log;
+pub mod measures;
 pub mod rate_limit;
 mod secrets;
 pub mod store;
 pub mod subscription;
+mod sweep;
+pub mod tail;
 pub mod tenant;
 
 pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppend};

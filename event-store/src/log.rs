@@ -50,6 +50,25 @@ pub async fn page(
     .await
 }
 
+/// The events between two positions, the first not among them; of these aggregate types, where some
+/// are told.
+pub async fn span(
+    db: impl PgExecutor<'_>,
+    (after, until): (i64, i64),
+    kinds: Option<&[&str]>,
+) -> sqlx::Result<Vec<Recorded>> {
+    sqlx::query_as(&format!(
+        "select {COLUMNS} from events where position > $1 and position <= $2
+            and ($3::text[] is null or aggregate_type = any($3))
+          order by position"
+    ))
+    .bind(after)
+    .bind(until)
+    .bind(kinds)
+    .fetch_all(db)
+    .await
+}
+
 /// Events of one stream after a sequence number, recorded up to a position.
 pub async fn stream(
     db: impl PgExecutor<'_>,
@@ -127,6 +146,27 @@ pub async fn version_of(
         .await
 }
 
+/// Whether a command has written to a stream of an organisation.
+pub async fn is_written_by(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    command: Uuid,
+) -> sqlx::Result<bool> {
+    let query = within(
+        "select exists (select from events where tenant_id = t.id
+            and aggregate_type = $2 and aggregate_id = $3 and command_id = $4)",
+    );
+    sqlx::query_scalar(&query)
+        .bind(tenant)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(command)
+        .fetch_one(db)
+        .await
+}
+
 /// The last position, 0 in an empty log.
 pub async fn head(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     sqlx::query_scalar("select log_head()").fetch_one(db).await
@@ -183,4 +223,44 @@ pub async fn event_of(
     let query =
         within(&format!("select {COLUMNS} from events where tenant_id = t.id and position = $2"));
     sqlx::query_as(&query).bind(tenant).bind(position).fetch_optional(db).await
+}
+
+/// The last of an organisation's stream before a sequence number that is of one of these types.
+pub async fn last_before(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    (aggregate_type, aggregate_id): (&str, &str),
+    sequence: i64,
+    types: &[&str],
+) -> sqlx::Result<Option<Recorded>> {
+    let query = within(&format!(
+        "select {COLUMNS} from events where tenant_id = t.id
+            and aggregate_type = $2 and aggregate_id = $3 and sequence < $4
+            and event_type = any($5)
+          order by sequence desc limit 1"
+    ));
+    sqlx::query_as(&query)
+        .bind(tenant)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(sequence)
+        .bind(types)
+        .fetch_optional(db)
+        .await
+}
+
+/// The last event of these types in each of an organisation's streams of one kind: its stream's id
+/// and its type. Reads all that the organisation has in the log.
+pub async fn last_of_each(
+    db: impl PgExecutor<'_>,
+    tenant: Uuid,
+    aggregate_type: &str,
+    types: &[&str],
+) -> sqlx::Result<Vec<(String, String)>> {
+    let query = within(
+        "select distinct on (aggregate_id) aggregate_id, event_type from events
+          where tenant_id = t.id and aggregate_type = $2 and event_type = any($3)
+          order by aggregate_id, sequence desc",
+    );
+    sqlx::query_as(&query).bind(tenant).bind(aggregate_type).bind(types).fetch_all(db).await
 }

@@ -8,6 +8,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::appender::{Appender, Request};
@@ -16,6 +18,7 @@ use crate::codec::Codec;
 use crate::database::Database;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
+use crate::lease::Leases;
 use crate::log;
 use crate::secrets::secret_of;
 use crate::tenant::{TOLD, within};
@@ -66,6 +69,8 @@ pub enum Error {
     Empty,
     #[error("subscription {0} was moved by another reader")]
     LostSubscription(String),
+    #[error("the lease of {0} was lost")]
+    LostLease(String),
     #[error("the store is shutting down")]
     Closed,
 }
@@ -114,9 +119,11 @@ pub struct Store {
     clock: Clock,
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
+    progress: watch::Sender<()>,
     epoch: i32,
     erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
+    leases: Leases,
 }
 
 impl Store {
@@ -154,9 +161,11 @@ impl Store {
             clock,
             appends,
             head,
+            progress: watch::Sender::new(()),
             epoch,
             erasures_seen,
             round_trips,
+            leases: Leases::of(database),
         })
     }
 
@@ -167,16 +176,33 @@ impl Store {
         if empty && append.idempotency.is_none() {
             return Err(Error::Empty);
         }
+        let span = tracing::debug_span!(
+            "append",
+            correlation_id = %append.correlation_id,
+            streams = append.streams.len(),
+            position = Empty,
+            "error.type" = Empty
+        );
+        let outcome = self.append_until_answered(&append).instrument(span.clone()).await;
+        match &outcome {
+            Ok(appended) => span.record("position", appended.last),
+            Err(Error::Refused(_)) => &span,
+            Err(_) => span.record("error.type", "failed"),
+        };
+        outcome
+    }
+
+    async fn append_until_answered(&self, append: &Append) -> Result<Appended, Error> {
         loop {
             let erasures_seen = self.erasures_seen.load(Ordering::Acquire);
             let mut sealed = append.clone();
-            for event in sealed.streams.iter_mut().flat_map(|stream| &mut stream.events) {
-                self.codec.encrypt(append.tenant, event.event_id, &mut event.payload).await?;
-            }
-            let id = append.command_id.unwrap_or_default();
-            self.codec.encrypt(append.tenant, id, &mut sealed.metadata).await?;
+            let events = sealed.streams.iter_mut().flat_map(|stream| &mut stream.events);
+            let events = events.map(|event| (event.event_id, &mut event.payload));
+            let metadata = (append.command_id.unwrap_or_default(), &mut sealed.metadata);
+            let parts = events.chain([metadata]).collect();
+            let keys = self.codec.encrypt(append.tenant, parts).await?;
             let (answer, answered) = oneshot::channel();
-            let request = Request { written: Written::new(sealed), erasures_seen, answer };
+            let request = Request { written: Written::new(sealed, keys), erasures_seen, answer };
             self.appends.send(request).await.map_err(|_| Error::Closed)?;
             match answered.await.map_err(|_| Error::Closed)? {
                 Err(Error::EncryptAgain) => {}
@@ -195,6 +221,11 @@ impl Store {
         &self.worker
     }
 
+    /// What this process may do alone.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
     pub fn codec(&self) -> &Codec {
         &self.codec
     }
@@ -210,6 +241,12 @@ impl Store {
     /// The newest position that this process has heard of.
     pub fn head(&self) -> i64 {
         *self.head.borrow()
+    }
+
+    /// Changes when a reader of the log in this process has read on: whoever waits for that looks
+    /// again.
+    pub fn progress(&self) -> &watch::Sender<()> {
+        &self.progress
     }
 
     /// How many batches were sent: what group commit saves can be seen here.

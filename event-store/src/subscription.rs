@@ -12,22 +12,43 @@ pub struct Subscription {
     store: Store,
     name: String,
     position: i64,
+    fence: i64,
 }
 
 impl Subscription {
-    /// Goes on where the subscription of that name stood; a new one begins after `from`.
+    /// Goes on where the subscription of that name stood; a new one begins after `from`. Whoever
+    /// moves it has to see to it that they are the only one.
     pub async fn resume(store: &Store, name: &str, from: i64) -> Result<Self, Error> {
-        let position = sqlx::query_scalar(
-            "with made as (insert into subscriptions (name, position) values ($1, $2)
-                           on conflict do nothing returning position)
-             select position from made union all
-             select position from subscriptions where name = $1 limit 1",
+        Self::take_over(store, name, from, 0).await
+    }
+
+    /// The same for the holder of a lease. Who read under an older one can't move it any more.
+    pub async fn take_over(
+        store: &Store,
+        name: &str,
+        from: i64,
+        fence: i64,
+    ) -> Result<Self, Error> {
+        let taken: Option<(i64, i64)> = sqlx::query_as(
+            "insert into subscriptions as s (name, position, fence) values ($1, $2, $3)
+             on conflict (name) do update set fence = greatest(s.fence, $3)
+              where s.fence <= $3 or $3 = 0
+             returning position, fence",
         )
         .bind(name)
         .bind(from)
-        .fetch_one(store.worker())
+        .bind(fence)
+        .fetch_optional(store.worker())
         .await?;
-        Ok(Subscription { store: store.clone(), name: name.to_owned(), position })
+        let Some((position, fence)) = taken else { return Err(lost(name)) };
+        Ok(Subscription { store: store.clone(), name: name.to_owned(), position, fence })
+    }
+
+    /// How far the subscription of that name has come; 0 where it has not begun.
+    pub async fn stands(store: &Store, name: &str) -> Result<i64, Error> {
+        let position = sqlx::query_scalar("select position from subscriptions where name = $1");
+        let position: Option<i64> = position.bind(name).fetch_optional(store.pool()).await?;
+        Ok(position.unwrap_or_default())
     }
 
     pub fn position(&self) -> i64 {
@@ -51,21 +72,26 @@ impl Subscription {
     }
 
     /// Moves on to `position` within the transaction that did the work. Refused if another reader
-    /// of this name moved meanwhile: the transaction must then be rolled back.
+    /// of this name moved or took over meanwhile: the transaction must then be rolled back.
     pub async fn advance(&mut self, db: &mut PgConnection, position: i64) -> Result<(), Error> {
         let moved = sqlx::query(
             "update subscriptions set position = $3, updated_at = now()
-              where name = $1 and position = $2",
+              where name = $1 and position = $2 and fence = $4",
         )
         .bind(&self.name)
         .bind(self.position)
         .bind(position)
+        .bind(self.fence)
         .execute(db)
         .await?;
         if moved.rows_affected() == 0 {
-            return Err(Error::LostSubscription(self.name.clone()));
+            return Err(lost(&self.name));
         }
         self.position = position;
         Ok(())
     }
+}
+
+fn lost(name: &str) -> Error {
+    Error::LostSubscription(name.to_owned())
 }

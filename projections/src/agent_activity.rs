@@ -55,7 +55,9 @@ impl ReadModel for AgentActivity {
             agent_id,
             action: recorded.action(),
         };
-        recorded.user().map(key).into_iter().collect()
+        // What was refused, nobody did.
+        let done = !matches!(recorded.event, domain::Event::Attempts(_));
+        recorded.user().filter(|_| done).map(key).into_iter().collect()
     }
 
     fn fold(key: &Key, row: Option<Row>, _: &Recorded) -> Option<Row> {

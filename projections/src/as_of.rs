@@ -1,13 +1,14 @@
 //! A row as it was at any position of the log, folded from its own events without any table.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use event_store::log;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::feed::stream_key;
 use crate::model::{BUCKET, Source};
+use crate::stops::Stops;
+use crate::working_set::{Fault, InTable};
 use crate::{Error, Model, Recorded};
 
 /// Why a key can't be looked up.
@@ -28,19 +29,68 @@ pub async fn row(
 ) -> Result<(Option<String>, Vec<Recorded>), AsOfError> {
     let events = source(pool, model, key, until).await?;
     let mut rows = model.working_set();
-    let (mut made_by, mut stopped) = (vec![], HashSet::new());
+    let mut stops = Stops::load(pool, model, None).await?;
+    let mut made_by = vec![];
     let key = canonical_key(model, key);
     for stored in events {
-        let event = Recorded::decode(stored).map_err(Error::from)?;
-        if rows.keys(&event).contains(&key) {
-            rows.want(&[&event]);
+        let position = stored.position;
+        if stops.leaves_out(&stream_key(&stored), position) {
+            continue;
+        }
+        let stream = stream_key(&stored);
+        if stops.holds(&stream, position) {
+            continue;
+        }
+        let Ok(event) = Recorded::decode(stored) else {
+            stops.stop(stream, position);
+            continue;
+        };
+        if rows.keys(&event).contains(&key) && !stops.leaves_out(&key, position) {
+            rows.want(&[&event], &InTable::Any);
             // What stops the live row stops it here as well.
-            let faults = rows.fold(&event, &stopped);
-            stopped.extend(faults.into_iter().map(|fault| fault.key));
+            for fault in rows.fold(&event, &stops) {
+                stops.stop(fault.key, position);
+            }
             made_by.push(event);
         }
     }
     Ok((rows.row(&key), made_by))
+}
+
+/// The row that its events make when none of them is held back but what `stops` says; or the fault
+/// that still stands in the way.
+pub(crate) async fn refold(
+    pool: &PgPool,
+    model: &dyn Model,
+    key: &str,
+    until: i64,
+    stops: &Stops,
+) -> Result<Result<Option<String>, Fault>, Error> {
+    let told: serde_json::Value = serde_json::from_str(key).unwrap_or_default();
+    let events = source(pool, model, &told, until).await.map_err(|error| match error {
+        AsOfError::Failed(error) => error,
+        bad @ AsOfError::BadKey { .. } => {
+            Error::Row { model: model.name(), reason: bad.to_string() }
+        }
+    })?;
+    let mut rows = model.working_set();
+    for stored in events {
+        let stream = stream_key(&stored);
+        if stops.holds(&stream, stored.position) || stops.leaves_out(&stream, stored.position) {
+            continue;
+        }
+        // An event that can't be decoded has stopped its own stream.
+        let Ok(event) = Recorded::decode(stored) else { continue };
+        if !rows.keys(&event).iter().any(|touched| touched == key) {
+            continue;
+        }
+        rows.want(&[&event], &InTable::Any);
+        let faults = rows.fold(&event, stops);
+        if let Some(fault) = faults.into_iter().find(|fault| fault.key == key) {
+            return Ok(Err(fault));
+        }
+    }
+    Ok(Ok(rows.row(key)))
 }
 
 /// The key with its columns in the declared order, as working sets write it.

@@ -217,7 +217,7 @@ pub async fn of_ids(
 async fn rows_of(finder: &Finder<Contacts>, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, Row>, Error> {
     let mut find = finder.select("r.*");
     find.when("contact_id = any({})", Some(ids));
-    let rows: Vec<Row> = find.fetch("contact_id", i64::MAX).await?;
+    let rows: Vec<Row> = find.fetch_all().await?;
     Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
 }
 

@@ -391,6 +391,18 @@ impl Row {
     }
 }
 
+/// One message or note of a conversation.
+pub async fn find(
+    finder: &Finder<ConversationMessages>,
+    conversation: Uuid,
+    message: Uuid,
+) -> Result<Option<Row>, Error> {
+    let mut find = finder.select("r.*");
+    find.sql.push(" and kind is not null");
+    find.when("conversation_id = {}", Some(conversation)).when("message_id = {}", Some(message));
+    find.fetch_one().await
+}
+
 /// What was said in a conversation, newest first.
 pub async fn page(
     finder: &Finder<ConversationMessages>,

@@ -7,8 +7,10 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::generation::{self, Generation};
+use crate::model::Source;
 use crate::recorded::meaning;
-use crate::working_set::{Fault, WorkingSet};
+use crate::stops::Stops;
+use crate::working_set::{Fault, InTable, WAITING, WorkingSet};
 use crate::{Error, Model, Recorded};
 
 /// A decoded event, or the stored one with the reason why it can't be.
@@ -26,13 +28,12 @@ pub(crate) struct Feed {
     pub(crate) model: &'static dyn Model,
     pub(crate) generation: Generation,
     pub(crate) rows: Box<dyn WorkingSet>,
-    /// Keys and streams that a fault has stopped.
-    stopped: HashSet<String>,
+    pub(crate) stops: Stops,
     /// Put aside and not written yet; written and not yet told.
     letters: Vec<DeadLetter>,
     untold: Vec<DeadLetter>,
-    /// Nothing was ever written: then there is nothing to load either.
-    blank: bool,
+    /// What there is to load.
+    pub(crate) table: InTable,
 }
 
 impl Feed {
@@ -40,20 +41,16 @@ impl Feed {
         pool: &PgPool,
         model: &'static dyn Model,
         generation: Generation,
-    ) -> sqlx::Result<Self> {
-        let stopped: Vec<String> = sqlx::query_scalar(
-            "select distinct key from dead_letters where model = $1 and generation = $2",
-        )
-        .bind(model.name())
-        .bind(generation.generation)
-        .fetch_all(pool)
-        .await?;
+    ) -> Result<Self, Error> {
+        let stops = Stops::load(pool, model, Some(generation.generation)).await?;
+        // Where nothing was ever written there is nothing to load either.
+        let blank = generation.position == 0;
         Ok(Feed {
             model,
-            blank: generation.position == 0,
+            table: if blank { InTable::Only(HashSet::new()) } else { InTable::Any },
             generation,
             rows: model.working_set(),
-            stopped: stopped.into_iter().collect(),
+            stops,
             letters: vec![],
             untold: vec![],
         })
@@ -65,27 +62,61 @@ impl Feed {
         db: &mut PgConnection,
         page: &[Decoded],
     ) -> Result<(), Error> {
-        let known: Vec<&Recorded> = page.iter().flatten().collect();
-        let generation = self.generation.generation;
-        if let Some(keys) = self.rows.want(&known).filter(|_| !self.blank) {
-            generation::load(db, self.model, generation, &keys, &mut *self.rows).await?;
+        if let Some(keys) = self.wanted(page) {
+            self.load(db, &keys).await?;
         }
-        for event in page {
-            fold_or_stop(&mut *self.rows, event, &mut self.stopped, &mut self.letters);
-        }
+        self.apply(page);
         Ok(())
+    }
+
+    /// The keys that a page touches and that have to be loaded first, as a JSON array.
+    pub(crate) fn wanted(&mut self, page: &[Decoded]) -> Option<String> {
+        let source = self.model.source();
+        let known = page.iter().flatten().filter(|event| source.covers(&event.stored));
+        let known: Vec<&Recorded> = known.collect();
+        match source {
+            // A row of a position that was not reached yet can't be there.
+            Source::Position => self.rows.want(&known, &InTable::Only(HashSet::new())),
+            Source::Stream(_) | Source::Bucket => self.rows.want(&known, &self.table),
+        }
+    }
+
+    pub(crate) async fn load(&mut self, db: &mut PgConnection, keys: &str) -> Result<(), Error> {
+        let generation = self.generation.generation;
+        generation::load(db, self.model, generation, keys, &mut *self.rows).await
+    }
+
+    /// Folds a page whose rows are in memory.
+    pub(crate) fn apply(&mut self, page: &[Decoded]) {
+        let source = self.model.source();
+        for event in page.iter().filter(|event| source.covers(stored(event))) {
+            fold_or_stop(&mut *self.rows, event, &mut self.stops, &mut self.letters);
+        }
     }
 
     /// Writes what was folded since the last time.
     pub(crate) async fn write(&mut self, db: &mut PgConnection) -> sqlx::Result<()> {
         let generation = self.generation.generation;
-        for letter in std::mem::take(&mut self.letters) {
-            if letter.keep(db, self.model, generation).await? {
-                self.untold.push(letter);
-            }
-        }
+        self.keep_letters(db).await?;
         generation::write(db, self.model, generation, &mut *self.rows).await?;
-        self.blank = false;
+        self.table = InTable::Any;
+        Ok(())
+    }
+
+    /// The same by bulk copy, for a table that nobody else writes. Between two calls no row may be
+    /// forgotten without the table's being told.
+    pub(crate) async fn copy(&mut self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let generation = self.generation.generation;
+        self.keep_letters(db).await?;
+        generation::copy(db, self.model, generation, &mut *self.rows).await
+    }
+
+    async fn keep_letters(&mut self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let generation = self.generation.generation;
+        let letters = std::mem::take(&mut self.letters);
+        if !letters.is_empty() {
+            self.untold.extend(keep(db, self.model, generation, letters).await?);
+        }
         Ok(())
     }
 
@@ -126,7 +157,7 @@ impl Feed {
         piece: &[Decoded],
         trial: bool,
     ) -> Result<Option<String>, Error> {
-        let (stopped, told) = (self.stopped.clone(), self.untold.len());
+        let (stops, told) = (self.stops.clone(), self.untold.len());
         let mut savepoint = db.begin().await?;
         let taken = self.take(&mut savepoint, piece).await;
         if taken.is_ok() && !trial {
@@ -134,7 +165,7 @@ impl Feed {
             return Ok(None);
         }
         savepoint.rollback().await?;
-        self.stopped = stopped;
+        self.stops = stops;
         self.rows.clear();
         self.letters.clear();
         self.untold.truncate(told);
@@ -153,7 +184,7 @@ impl Feed {
     ) -> Result<(), Error> {
         let position = stored(event).position;
         for Fault { key, reason } in self.culprits(db, event, refusal).await? {
-            self.stopped.insert(key.clone());
+            self.stops.stop(key.clone(), position);
             self.letters.push(DeadLetter { key, position, reason });
         }
         self.take(db, std::slice::from_ref(event)).await
@@ -167,13 +198,16 @@ impl Feed {
         refusal: String,
     ) -> Result<Vec<Fault>, Error> {
         let mut keys = event.as_ref().map_or(vec![], |event| self.rows.keys(event));
-        keys.retain(|key| !self.stopped.contains(key));
+        let position = stored(event).position;
+        keys.retain(|key| !self.stops.holds(key, position));
         let mut culprits = vec![];
         for key in &keys {
-            let stopped = self.stopped.clone();
-            self.stopped.extend(keys.iter().filter(|other| *other != key).cloned());
+            let stops = self.stops.clone();
+            for other in keys.iter().filter(|other| *other != key) {
+                self.stops.stop(other.clone(), position);
+            }
             let refused = self.attempt(db, std::slice::from_ref(event), true).await?;
-            self.stopped = stopped;
+            self.stops = stops;
             culprits.extend(refused.map(|reason| Fault { key: key.clone(), reason }));
         }
         if culprits.is_empty() {
@@ -183,12 +217,22 @@ impl Feed {
         Ok(culprits)
     }
 
+    /// Some of what stood still goes on, and its rows in the table are new.
+    pub(crate) fn release(&mut self, stops: Stops) {
+        self.stops = stops;
+        self.rows.clear();
+        self.table = InTable::Any;
+    }
+
     /// Says what was put aside, once that is committed.
     pub(crate) fn tell(&mut self) {
+        let model = self.model.name();
         for DeadLetter { key, position, reason } in self.untold.drain(..) {
-            let model = self.model.name();
             metrics::counter!("verbatim_dead_letters_total", "model" => model).increment(1);
-            tracing::error!(model, position, key, reason, "An event was put aside");
+            match reason == WAITING {
+                true => tracing::debug!(model, position, key, "An event waits for one before it"),
+                false => tracing::error!(model, position, key, reason, "An event was put aside"),
+            }
         }
     }
 }
@@ -200,30 +244,36 @@ pub(crate) struct DeadLetter {
     reason: String,
 }
 
-impl DeadLetter {
-    /// Whether it is news.
-    async fn keep(
-        &self,
-        db: &mut PgConnection,
-        model: &dyn Model,
-        generation: i32,
-    ) -> sqlx::Result<bool> {
-        let kept = sqlx::query(
-            "insert into dead_letters (model, generation, key, position, reason)
-             values ($1, $2, $3, $4, left($5, 500)) on conflict do nothing",
-        )
-        .bind(model.name())
-        .bind(generation)
-        .bind(&self.key)
-        .bind(self.position)
-        .bind(&self.reason)
-        .execute(db)
-        .await?;
-        Ok(kept.rows_affected() > 0)
-    }
+/// Puts letters down; returns those that are news.
+async fn keep(
+    db: &mut PgConnection,
+    model: &dyn Model,
+    generation: i32,
+    letters: Vec<DeadLetter>,
+) -> sqlx::Result<Vec<DeadLetter>> {
+    let keys: Vec<&str> = letters.iter().map(|letter| letter.key.as_str()).collect();
+    let positions: Vec<i64> = letters.iter().map(|letter| letter.position).collect();
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let news: Vec<(String, i64, String)> = sqlx::query_as(
+        "insert into dead_letters (model, generation, key, position, reason)
+         select $1, $2, key, position, left(reason, 500)
+           from unnest($3::text[], $4::bigint[], $5::text[]) l(key, position, reason)
+         on conflict do nothing returning key, position, reason",
+    )
+    .bind(model.name())
+    .bind(generation)
+    .bind(&keys)
+    .bind(&positions)
+    .bind(&reasons)
+    .fetch_all(db)
+    .await?;
+    Ok(news
+        .into_iter()
+        .map(|(key, position, reason)| DeadLetter { key, position, reason })
+        .collect())
 }
 
-fn stored(event: &Decoded) -> &log::Recorded {
+pub(crate) fn stored(event: &Decoded) -> &log::Recorded {
     match event {
         Ok(recorded) => &recorded.stored,
         Err(undecodable) => &undecodable.0,
@@ -231,7 +281,7 @@ fn stored(event: &Decoded) -> &log::Recorded {
 }
 
 /// A stream among stopped keys. What is too long for the index of dead letters goes by its hash.
-fn stream_key(stored: &log::Recorded) -> String {
+pub(crate) fn stream_key(stored: &log::Recorded) -> String {
     let stream = format!("{}/{}", stored.aggregate_type, stored.aggregate_id);
     if stream.len() <= 1_000 {
         return stream;
@@ -244,21 +294,27 @@ fn stream_key(stored: &log::Recorded) -> String {
 pub(crate) fn fold_or_stop(
     rows: &mut dyn WorkingSet,
     event: &Decoded,
-    stopped: &mut HashSet<String>,
+    stops: &mut Stops,
     letters: &mut Vec<DeadLetter>,
 ) {
     let stored = stored(event);
-    let stream = stream_key(stored);
+    let position = stored.position;
     let faults = match event {
-        Err(undecodable) => vec![Fault { key: stream, reason: undecodable.1.clone() }],
-        Ok(recorded) if !stopped.is_empty() && stopped.contains(&stream) => {
-            let touches = !rows.keys(recorded).is_empty();
-            touches.then(|| Fault::waiting(stream)).into_iter().collect()
+        Err(undecodable) => {
+            let stream = stream_key(stored);
+            let left_out = stops.leaves_out(&stream, position);
+            let fault = Fault { key: stream, reason: undecodable.1.clone() };
+            (!left_out).then_some(fault).into_iter().collect()
         }
-        Ok(recorded) => rows.fold(recorded, stopped),
+        Ok(_) if !stops.is_empty() && stops.leaves_out(&stream_key(stored), position) => vec![],
+        Ok(recorded) if !stops.is_empty() && stops.holds(&stream_key(stored), position) => {
+            let touches = !rows.keys(recorded).is_empty();
+            touches.then(|| Fault::waiting(stream_key(stored))).into_iter().collect()
+        }
+        Ok(recorded) => rows.fold(recorded, stops),
     };
     for Fault { key, reason } in faults {
-        stopped.insert(key.clone());
-        letters.push(DeadLetter { key, position: stored.position, reason });
+        stops.stop(key.clone(), position);
+        letters.push(DeadLetter { key, position, reason });
     }
 }

@@ -112,6 +112,17 @@ impl<'a, M: ReadModel> Select<'a, M> {
         // nothing else promises that the join keeps the order.
         self.sql.push(format!(" order by {order} limit ")).push_bind(limit);
         self.sql.push(format!(") q order by {order}"));
+        self.read().await
+    }
+
+    /// All rows, in no order: one that an index has would keep several keys from being looked up in
+    /// it, each by itself.
+    pub(crate) async fn fetch_all<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
+        self.sql.push(") q");
+        self.read().await
+    }
+
+    async fn read<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
         let rows: Vec<String> = self.sql.build_query_scalar().fetch_all(&self.pool).await?;
         let read = |row: &String| {
             serde_json::from_str(row)

@@ -1,10 +1,19 @@
 //! Generations: the tables in which a read model's rows stand. One is live; a rebuild makes the
 //! next beside it; the one before stays for a way back.
 
-use sqlx::{PgConnection, PgPool};
+mod rows;
+mod view;
 
-use crate::working_set::WorkingSet;
-use crate::{Error, Model};
+use std::collections::HashMap;
+
+use event_store::Database;
+use event_store::lease::Leases;
+use sqlx::{PgConnection, PgExecutor, PgPool};
+
+use crate::{Error, Model, live, rebuild};
+
+pub(crate) use rows::{copy, load, put, write};
+pub(crate) use view::{show, show_soon, try_show};
 
 /// One generation of a read model that this program's code fits.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -19,6 +28,52 @@ pub async fn live(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<Gener
     in_state(pool, model, "live").await
 }
 
+/// The live generations of all these models, by name, as far as there are such.
+pub(crate) async fn all_live(
+    pool: &PgPool,
+    models: &[&dyn Model],
+) -> sqlx::Result<HashMap<String, Generation>> {
+    let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+    let versions: Vec<i32> = models.iter().map(|model| model.version()).collect();
+    let shapes: Vec<String> = models.iter().map(|model| model.shape()).collect();
+    let live: Vec<(String, i32, i64, String)> = sqlx::query_as(
+        "select distinct on (g.model) g.model, g.generation, g.position, g.state
+           from unnest($1::text[], $2::int[], $3::text[]) m(model, version, shape)
+           join generations g using (model, version, shape)
+          where g.state = 'live' order by g.model, g.live_since desc, g.generation desc",
+    )
+    .bind(&names)
+    .bind(&versions)
+    .bind(&shapes)
+    .fetch_all(pool)
+    .await?;
+    let by_model =
+        |(model, generation, position, state)| (model, Generation { generation, position, state });
+    Ok(live.into_iter().map(by_model).collect())
+}
+
+/// The generation that answers, and whether some of its rows stand still.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Answering {
+    pub generation: i32,
+    pub position: i64,
+    pub has_stale: bool,
+}
+
+pub async fn answering(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<Answering>> {
+    sqlx::query_as(
+        "select generation, position, exists (select from dead_letters d
+            where d.model = g.model and d.generation = g.generation) as has_stale
+           from generations g
+          where model = $1 and version = $2 and shape = $3 and state = 'live'",
+    )
+    .bind(model.name())
+    .bind(model.version())
+    .bind(model.shape())
+    .fetch_optional(pool)
+    .await
+}
+
 pub(crate) async fn in_state(
     pool: &PgPool,
     model: &dyn Model,
@@ -27,7 +82,7 @@ pub(crate) async fn in_state(
     sqlx::query_as(
         "select generation, position, state from generations
           where model = $1 and version = $2 and shape = $3 and state = $4
-          order by generation desc limit 1",
+          order by live_since desc nulls last, generation desc limit 1",
     )
     .bind(model.name())
     .bind(model.version())
@@ -37,7 +92,8 @@ pub(crate) async fn in_state(
     .await
 }
 
-/// Makes the table of a new generation and its record, in one transaction.
+/// Makes the table of a new generation and its record, in one transaction. Of two that make a live
+/// one at once the second finds it made.
 pub(crate) async fn create(
     owner: &PgPool,
     model: &dyn Model,
@@ -49,6 +105,11 @@ pub(crate) async fn create(
         .bind(model.name())
         .execute(&mut *tx)
         .await?;
+    if state == "live"
+        && let Some(made) = stop_live(&mut tx, model).await?
+    {
+        return Ok(made);
+    }
     let generation: i32 = sqlx::query_scalar(
         "insert into generations (model, generation, version, shape, state, live_since)
          select $1, coalesce(max(generation), 0) + 1, $2, $3, $4,
@@ -64,13 +125,13 @@ pub(crate) async fn create(
     .await?;
     let columns: Vec<String> =
         model.columns().iter().map(|c| format!("{} {}", quoted(c.name), c.sql_type)).collect();
-    let kind = if state == "building" { "unlogged table" } else { "table" };
     let table = model.table(generation);
-    let made = format!(
-        "create {kind} {table} ({}, primary key ({}))",
-        columns.join(", "),
-        names(model.key())
-    );
+    let (columns, key) = (columns.join(", "), names(model.key()));
+    let made = match state {
+        // Until it is full it has neither indexes nor a log of its own.
+        "building" => format!("create unlogged table {table} ({columns})"),
+        _ => format!("create table {table} ({columns}, primary key ({key}))"),
+    };
     sqlx::query(&made).execute(&mut *tx).await?;
     let grants = [
         format!("select guard('{table}')"),
@@ -82,53 +143,209 @@ pub(crate) async fn create(
     }
     if state == "live" {
         index(&mut tx, model, generation).await?;
-        show(&mut tx, model, generation).await?;
+        show(&mut tx, model, generation, "200ms").await?;
     }
     tx.commit().await?;
     Ok(Generation { generation, position: 0, state: state.to_owned() })
 }
 
-/// Makes the secondary indexes that are not there yet.
-pub(crate) async fn index(
-    db: &mut PgConnection,
-    model: &dyn Model,
-    generation: i32,
-) -> sqlx::Result<()> {
-    for (number, index) in (1..).zip(model.indexes()) {
-        let name = format!("{}_g{generation}_{number}", model.name());
-        let made =
-            format!("create index if not exists {name} on {} {index}", model.table(generation));
+/// Makes the secondary indexes.
+async fn index(db: &mut PgConnection, model: &dyn Model, generation: i32) -> sqlx::Result<()> {
+    for made in indexes(model, generation) {
         sqlx::query(&made).execute(&mut *db).await?;
     }
     Ok(())
 }
 
-/// Points the view that SQL users see at a generation. A reader that holds the old view must not
-/// make everybody behind it wait: the lock is asked for shortly.
-pub(crate) async fn show(
-    db: &mut PgConnection,
+/// Statements that make the secondary indexes that are not there yet.
+pub(crate) fn indexes(model: &dyn Model, generation: i32) -> Vec<String> {
+    let (name, table) = (model.name(), model.table(generation));
+    let made = |(number, index): (usize, &&str)| {
+        format!("create index if not exists {name}_g{generation}_{number} on {table} {index}")
+    };
+    (1..).zip(model.indexes()).map(made).collect()
+}
+
+/// Makes the key's index, where it is not there yet.
+pub(crate) async fn index_key(
+    owner: &PgPool,
     model: &dyn Model,
     generation: i32,
 ) -> sqlx::Result<()> {
-    let (name, table) = (model.name(), model.table(generation));
-    sqlx::query("set local lock_timeout = '200ms'").execute(&mut *db).await?;
-    sqlx::query(&format!("drop view if exists read.{name}")).execute(&mut *db).await?;
-    let view = format!("create view read.{name} with (security_invoker) as select * from {table}");
-    sqlx::query(&view).execute(&mut *db).await?;
-    sqlx::query(&format!("grant select on read.{name} to verbatim_bi")).execute(&mut *db).await?;
-    sqlx::query("set local lock_timeout = 0").execute(&mut *db).await?;
+    let (name, table, key) = (model.name(), model.table(generation), names(model.key()));
+    let made =
+        format!("create unique index if not exists {name}_g{generation}_pkey on {table} ({key})");
+    let mut tx = owner.begin().await?;
+    sqlx::query(SORT_MEMORY).execute(&mut *tx).await?;
+    sqlx::query(&made).execute(&mut *tx).await?;
+    let bound: bool = sqlx::query_scalar(
+        "select exists (select from pg_constraint where conrelid = $1::regclass and contype = 'p')",
+    )
+    .bind(&table)
+    .fetch_one(&mut *tx)
+    .await?;
+    if !bound {
+        let bind =
+            format!("alter table {table} add primary key using index {name}_g{generation}_pkey");
+        sqlx::query(&bind).execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}
+
+/// What one index may sort in memory while it is made.
+pub(crate) const SORT_MEMORY: &str = "set local maintenance_work_mem = '256MB'";
+
+/// The live generation of this version and shape, which stands still until the transaction ends.
+pub(crate) async fn stop_live(
+    db: &mut PgConnection,
+    model: &dyn Model,
+) -> sqlx::Result<Option<Generation>> {
+    sqlx::query_as(
+        "select generation, position, state from generations
+          where model = $1 and version = $2 and shape = $3 and state = 'live' for update",
+    )
+    .bind(model.name())
+    .bind(model.version())
+    .bind(model.shape())
+    .fetch_optional(db)
+    .await
+}
+
+/// Puts a generation that is its builder's in the place of the live one, which is kept for a way
+/// back. It is the feeder's from then on.
+pub(crate) async fn go_live(
+    db: &mut PgConnection,
+    model: &dyn Model,
+    live: Option<Generation>,
+    next: &Generation,
+    fence: i64,
+) -> Result<(), Error> {
+    if let Some(live) = live {
+        sqlx::query("update generations set state = 'old' where model = $1 and generation = $2")
+            .bind(model.name())
+            .bind(live.generation)
+            .execute(&mut *db)
+            .await?;
+    }
+    let went = sqlx::query(
+        "update generations set state = 'live', position = $3, live_since = now(),
+                fence = coalesce((select fence from leases where name = $6), 0)
+          where model = $1 and generation = $2 and state = $4 and fence = $5",
+    )
+    .bind(model.name())
+    .bind(next.generation)
+    .bind(next.position)
+    .bind(&next.state)
+    .bind(fence)
+    .bind(live::LEASE)
+    .execute(&mut *db)
+    .await?;
+    if went.rows_affected() == 0 {
+        return Err(Error::LostLease(model.name()));
+    }
+    sqlx::query("delete from rebuild_progress where model = $1 and generation = $2")
+        .bind(model.name())
+        .bind(next.generation)
+        .execute(db)
+        .await?;
     Ok(())
+}
+
+/// Makes the holder of a lease the one that may write a generation, unless that is in another state
+/// now or a later holder's. Says where its checkpoint is.
+pub(crate) async fn take_over(
+    db: impl PgExecutor<'_>,
+    model: &dyn Model,
+    known: &Generation,
+    fence: i64,
+) -> Result<Generation, Error> {
+    let position: Option<i64> = sqlx::query_scalar(
+        "update generations set fence = $4
+          where model = $1 and generation = $2 and state = $3 and fence <= $4
+         returning position",
+    )
+    .bind(model.name())
+    .bind(known.generation)
+    .bind(&known.state)
+    .bind(fence)
+    .fetch_optional(db)
+    .await?;
+    let position = position.ok_or(Error::LostLease(model.name()))?;
+    Ok(Generation { position, ..known.clone() })
+}
+
+/// Keeps a live generation where it is until the transaction ends, if it is still the feeder's.
+pub(crate) async fn hold(
+    db: &mut PgConnection,
+    model: &dyn Model,
+    live: &Generation,
+    fence: i64,
+) -> Result<(), Error> {
+    let held: Option<i64> = sqlx::query_scalar(
+        "select position from generations where model = $1 and generation = $2
+            and position = $3 and fence = $4 and state = 'live' for update",
+    )
+    .bind(model.name())
+    .bind(live.generation)
+    .bind(live.position)
+    .bind(fence)
+    .fetch_optional(db)
+    .await?;
+    held.map(|_| ()).ok_or(Error::LostLease(model.name()))
+}
+
+/// The generation that the view for SQL users shows.
+pub(crate) async fn shown(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar("select generation from generations where model = $1 and shown")
+        .bind(model.name())
+        .fetch_optional(pool)
+        .await
+}
+
+/// A generation that answers or did, of whatever version.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Before {
+    pub(crate) generation: i32,
+    pub(crate) version: i32,
+    pub(crate) shape: String,
+}
+
+/// What a new generation will take the place of: the live one of its own version, else of the
+/// newest.
+pub(crate) async fn before(
+    owner: &PgPool,
+    model: &dyn Model,
+    generation: i32,
+) -> sqlx::Result<Option<Before>> {
+    sqlx::query_as(
+        "select generation, version, shape from generations
+          where model = $1 and state = 'live' and generation <> $4
+          order by (version, shape) = ($2, $3) desc, version desc, live_since desc limit 1",
+    )
+    .bind(model.name())
+    .bind(model.version())
+    .bind(model.shape())
+    .bind(generation)
+    .fetch_optional(owner)
+    .await
+}
+
+/// How many rows a generation has.
+pub(crate) async fn count(owner: &PgPool, model: &dyn Model, generation: i32) -> sqlx::Result<i64> {
+    sqlx::query_scalar(&format!("select count(*) from {}", model.table(generation)))
+        .fetch_one(owner)
+        .await
 }
 
 /// Drops what a new live generation leaves without use: those that were replaced before the last
 /// one, and builds older than it that nobody will finish.
 pub(crate) async fn prune(owner: &PgPool, model: &dyn Model, live: i32) -> sqlx::Result<()> {
-    let useless: Vec<i32> = sqlx::query_scalar(
-        "select generation from generations
+    let useless: Vec<(i32, String)> = sqlx::query_as(
+        "select generation, state from generations
           where model = $1 and generation < $4
             and (state = 'building'
               or state = 'old' and version = $2 and shape = $3
-                and generation < (select max(generation) from generations
+                and live_since < (select max(live_since) from generations
                  where model = $1 and state = 'old' and version = $2 and shape = $3))",
     )
     .bind(model.name())
@@ -137,16 +354,64 @@ pub(crate) async fn prune(owner: &PgPool, model: &dyn Model, live: i32) -> sqlx:
     .bind(live)
     .fetch_all(owner)
     .await?;
-    for generation in useless {
-        remove(owner, model, generation).await?;
+    for (generation, state) in useless {
+        remove(owner, model, generation, &state).await?;
     }
     Ok(())
 }
 
-/// Removes a generation with all that is known of it.
-async fn remove(owner: &PgPool, model: &dyn Model, generation: i32) -> sqlx::Result<()> {
+/// A generation that was dropped.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Dropped {
+    pub generation: i32,
+    pub version: i32,
+    pub state: String,
+}
+
+/// Drops the generations that were replaced, and builds that were interrupted; where it is asked
+/// for, those of other releases too. `None` where somebody is building one.
+pub async fn drop_replaced(
+    database: &Database,
+    model: &'static dyn Model,
+    other_releases: bool,
+) -> Result<Option<Vec<Dropped>>, Error> {
+    let (owner, leases) = (&database.owner, Leases::of(database));
+    let locked = rebuild::lock(&leases, &[model]).await?;
+    let Some((_, lease)) = locked.free.into_iter().next() else { return Ok(None) };
+    let useless: Vec<Dropped> = sqlx::query_as(
+        "select generation, version, state from generations
+          where model = $1 and (version, shape) = ($2, $3) and state <> 'live'
+             or model = $1 and (version, shape) <> ($2, $3) and $4
+          order by generation",
+    )
+    .bind(model.name())
+    .bind(model.version())
+    .bind(model.shape())
+    .bind(other_releases)
+    .fetch_all(owner)
+    .await?;
+    for dropped in &useless {
+        remove(owner, model, dropped.generation, &dropped.state).await?;
+    }
+    leases.release(&[lease]).await?;
+    Ok(Some(useless))
+}
+
+/// Removes a generation with all that is known of it, unless it is in another state now: somebody
+/// may have finished it.
+async fn remove(
+    owner: &PgPool,
+    model: &dyn Model,
+    generation: i32,
+    state: &str,
+) -> sqlx::Result<()> {
     let mut tx = owner.begin().await?;
-    for record in ["generations", "rebuild_progress", "dead_letters"] {
+    let gone = "delete from generations where model = $1 and generation = $2 and state = $3";
+    let gone = sqlx::query(gone).bind(model.name()).bind(generation).bind(state);
+    if gone.execute(&mut *tx).await?.rows_affected() == 0 {
+        return Ok(());
+    }
+    for record in ["rebuild_progress", "dead_letters"] {
         sqlx::query(&format!("delete from {record} where model = $1 and generation = $2"))
             .bind(model.name())
             .bind(generation)
@@ -156,59 +421,6 @@ async fn remove(owner: &PgPool, model: &dyn Model, generation: i32) -> sqlx::Res
     let dropped = format!("drop table if exists {} cascade", model.table(generation));
     sqlx::query(&dropped).execute(&mut *tx).await?;
     tx.commit().await
-}
-
-/// Brings into memory what the table has for these keys (a JSON array).
-pub(crate) async fn load(
-    db: &mut PgConnection,
-    model: &dyn Model,
-    generation: i32,
-    keys: &str,
-    rows: &mut dyn WorkingSet,
-) -> Result<(), Error> {
-    let table = model.table(generation);
-    let query = format!(
-        "select row_to_json(t)::text from json_populate_recordset(null::{table}, $1::json) k
-           join {table} t using ({})",
-        names(model.key())
-    );
-    let found: Vec<String> = sqlx::query_scalar(&query).bind(keys).fetch_all(db).await?;
-    rows.supply(&found)
-}
-
-/// Writes what changed in memory into the table.
-pub(crate) async fn write(
-    db: &mut PgConnection,
-    model: &dyn Model,
-    generation: i32,
-    rows: &mut dyn WorkingSet,
-) -> sqlx::Result<()> {
-    let changes = rows.changes();
-    let table = model.table(generation);
-    let key = names(model.key());
-    if changes.upserted > 0 {
-        let set: Vec<String> = model.columns()[model.key().len()..]
-            .iter()
-            .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
-            .collect();
-        let query = format!(
-            "insert into {table} select * from json_populate_recordset(null::{table}, $1::json)
-             on conflict ({key}) do update set {}",
-            set.join(", ")
-        );
-        sqlx::query(&query).bind(&changes.upserts).execute(&mut *db).await?;
-    }
-    if changes.deleted > 0 {
-        let same: Vec<String> =
-            model.key().iter().map(|c| format!("t.{0} = k.{0}", quoted(c.name))).collect();
-        let query = format!(
-            "delete from {table} t using json_populate_recordset(null::{table}, $1::json) k
-              where {}",
-            same.join(" and ")
-        );
-        sqlx::query(&query).bind(&changes.deletes).execute(&mut *db).await?;
-    }
-    Ok(())
 }
 
 pub(crate) fn names(columns: &[crate::model::Column]) -> String {

@@ -279,16 +279,25 @@ pub async fn find(
     find.fetch_one().await
 }
 
+/// Those of these conversations that there are; where `seen_by` is told, theirs and nobody's.
+pub async fn of_ids(
+    finder: &Finder<Inbox>,
+    among: impl IntoIterator<Item = Uuid>,
+    seen_by: Option<Uuid>,
+) -> Result<Vec<Row>, Error> {
+    let among: Vec<Uuid> = among.into_iter().collect();
+    let mut find = finder.select("r.*");
+    find.when("conversation_id = any({})", Some(among)).when(SEEN_BY, seen_by);
+    find.fetch_all().await
+}
+
 /// Which of these conversations are this user's or nobody's.
 pub async fn seen_by(
     finder: &Finder<Inbox>,
     user: Uuid,
     among: Vec<Uuid>,
 ) -> Result<BTreeSet<Uuid>, Error> {
-    let most = i64::try_from(among.len()).unwrap_or(i64::MAX);
-    let mut find = finder.select("r.*");
-    find.when("conversation_id = any({})", Some(among)).when(SEEN_BY, Some(user));
-    let rows: Vec<Row> = find.fetch("conversation_id", most).await?;
+    let rows = of_ids(finder, among, Some(user)).await?;
     Ok(rows.into_iter().map(|row| row.conversation_id).collect())
 }
 

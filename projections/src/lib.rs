@@ -2,22 +2,26 @@
 //! made again from the events; nothing here has an effect outside the database.
 
 pub mod agent_activity;
-mod alone;
+pub mod api_keys;
 pub mod as_of;
 pub mod audit;
 pub mod behind;
 pub mod channels;
+pub mod check;
 pub mod contacts;
 pub mod conversation_facts;
 pub mod conversation_messages;
 pub mod digest;
+pub mod explain;
 pub mod facts;
 mod feed;
 pub mod finder;
 pub mod generation;
 pub mod inbox;
 pub mod invitations;
+pub mod letters;
 pub mod live;
+pub mod measures;
 pub mod members;
 pub mod message_volume;
 pub mod model;
@@ -27,6 +31,9 @@ pub mod presence;
 pub mod rebuild;
 pub mod recorded;
 pub mod search;
+pub mod standing;
+pub mod statistics;
+mod stops;
 pub mod teams;
 pub mod template_usage;
 pub mod templates;
@@ -44,6 +51,7 @@ pub use recorded::Recorded;
 /// Every read model, alphabetic.
 pub const MODELS: &[&dyn Model] = &[
     &agent_activity::AgentActivity,
+    &api_keys::ApiKeys,
     &audit::Audit,
     &channels::Channels,
     &contacts::Contacts,
@@ -80,8 +88,16 @@ pub enum Error {
     Building(&'static str),
     #[error("read model {0} is being rebuilt by another process")]
     Busy(&'static str),
+    #[error("a worker broke off: {0}")]
+    Panicked(String),
+    #[error("{model} was built wrong: {difference}")]
+    Wrong { model: &'static str, difference: String },
+    #[error("read model {0} has no older generation of this release to go back to")]
+    NothingBefore(&'static str),
     #[error("read model {0} moved on meanwhile")]
     LostLease(&'static str),
+    #[error(transparent)]
+    Store(#[from] event_store::Error),
     #[error(transparent)]
     Undecodable(#[from] domain::event::Undecodable),
 }

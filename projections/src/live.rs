@@ -1,50 +1,48 @@
 //! Feeds the live generations of all read models: reads each page of the log once, folds it into
 //! every model, and moves their checkpoints in the transaction that writes their rows.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use event_store::{Database, Store, log};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
+use tracing::{Level, Span, span_enabled};
 use uuid::Uuid;
 
-use crate::alone::alone;
 use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
-use crate::{Error, MODELS, Model, rebuild};
+use crate::rebuild::{self, Terms};
+use crate::{Error, MODELS, Model, letters};
 
 /// Events in one transaction: enough to be fast when behind, few enough to be fresh.
 const PAGE: i64 = 1_000;
+/// After a page that was not full: what comes meanwhile shares the next one, which costs a round
+/// trip or two for each read model however short it is.
+const BREATH: Duration = Duration::from_millis(5);
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
 const REFRESH: Duration = Duration::from_millis(200);
-/// Only one process feeds at a time; the lock goes with its connection.
-const FEEDER_LOCK: i64 = 7203;
+/// What a server that builds missing read models beside its other work gives to that.
+const BUILD_MEMORY: usize = 128 << 20;
+/// How often it is tried to show SQL users what is fed: a query of theirs may stand in the way.
+const SHOW: Duration = Duration::from_secs(2);
+/// The lease to feed: only one process does at a time.
+pub(crate) const LEASE: &str = "read_models";
 
 /// Feeds until `stop` says so. Another process may be feeding: then this one stands by.
-pub async fn run(database: Database, store: Store, mut stop: watch::Receiver<bool>) {
-    loop {
-        let fed = async {
-            let mut feeder = Feeder::take_over(&database, &store).await?;
-            feeder.feed().await
-        };
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            outcome = fed => if let Err(error) = outcome {
-                tracing::warn!(%error, "Feeding read models was interrupted; going on from their checkpoints");
-            }
-        }
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(Duration::from_millis(200)) => {}
-        }
-    }
+pub async fn run(database: Database, store: Store, stop: watch::Receiver<bool>) {
+    store.leases().run(LEASE, stop, |fence| feed(&database, &store, fence)).await;
+}
+
+async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallible, Error> {
+    Feeder::take_over(database, store, fence).await?.feed().await
 }
 
 /// Makes sure that each read model has a live generation or is being built. A new database begins
-/// with empty live ones; where there is history, models without one are built in the background,
-/// one after the other.
+/// with empty live ones; where there is history, models without one are built in the background.
 pub async fn prepare(database: &Database) -> Result<(), Error> {
     let mut missing = vec![];
     for model in MODELS.iter().copied() {
@@ -65,45 +63,72 @@ pub async fn prepare(database: &Database) -> Result<(), Error> {
 
 /// Builds what is missing, however often that takes: an operator's tool may be building the same.
 async fn build(database: Database, mut missing: Vec<&'static dyn Model>) {
-    while let Some(model) = missing.pop() {
-        tracing::info!(model = model.name(), "Building a read model");
-        let built = rebuild::rebuild(&database, model, &|_| {}).await;
-        let Err(error) = built else { continue };
-        tracing::warn!(model = model.name(), %error, "A read model could not be built yet");
+    let terms = Terms { memory: BUILD_MEMORY, ..Terms::default() };
+    loop {
+        missing = still_missing(&database, missing).await;
+        if missing.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = missing.iter().map(|model| model.name()).collect();
+        tracing::info!(models = names.join(", "), "Building read models");
+        match rebuild::rebuild(&database, &missing, &terms, &|_| {}).await {
+            Ok(outcomes) => {
+                for (model, outcome) in outcomes {
+                    if let Err(error) = outcome {
+                        tracing::warn!(model = model.name(), %error, "Could not be built yet");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "Read models could not be built yet"),
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn still_missing(
+    database: &Database,
+    models: Vec<&'static dyn Model>,
+) -> Vec<&'static dyn Model> {
+    let mut missing = vec![];
+    for model in models {
         if !matches!(generation::live(&database.owner, model).await, Ok(Some(_))) {
-            missing.insert(0, model);
+            missing.push(model);
         }
     }
+    missing
 }
 
 struct Feeder {
     database: Database,
     store: Store,
-    lease: Uuid,
-    /// Holds the feeder's lock.
-    _lock: sqlx::pool::PoolConnection<sqlx::Postgres>,
+    fence: i64,
     feeds: Vec<Feed>,
+    /// Generations that the views for SQL users show.
+    shown: HashMap<&'static str, i32>,
+    showed: Instant,
     refreshed: Instant,
 }
 
 impl Feeder {
-    async fn take_over(database: &Database, store: &Store) -> Result<Self, Error> {
-        let lock = alone(&database.projector, FEEDER_LOCK).await?;
+    async fn take_over(database: &Database, store: &Store, fence: i64) -> Result<Self, Error> {
         let mut feeder = Feeder {
             database: database.clone(),
             store: store.clone(),
-            lease: Uuid::now_v7(),
-            _lock: lock,
+            fence,
             feeds: vec![],
+            shown: HashMap::new(),
+            showed: Instant::now(),
             refreshed: Instant::now(),
         };
         feeder.refresh().await?;
         Ok(feeder)
     }
 
-    async fn feed(&mut self) -> Result<(), Error> {
+    async fn feed(&mut self) -> Result<Infallible, Error> {
         loop {
+            if self.refreshed.elapsed() >= REFRESH {
+                self.refresh().await?;
+            }
             let Some(behind) = self.feeds.iter().map(|feed| feed.generation.position).min() else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 self.refresh().await?;
@@ -115,17 +140,19 @@ impl Feeder {
             let page = log::page(&self.database.projector, behind, until, PAGE).await?;
             if page.is_empty() {
                 self.store.wait_past(behind).await;
-                if self.refreshed.elapsed() >= REFRESH {
-                    self.refresh().await?;
-                }
                 continue;
             }
+            let full = page.len() as i64 == PAGE;
             match self.feed_page(page, behind).await {
                 Err(error @ Error::LostLease(_)) => {
                     tracing::info!(%error, "Read models are fed anew from their checkpoints");
                     self.start_over().await?;
                 }
                 outcome => outcome?,
+            }
+            self.store.progress().send_replace(());
+            if !full {
+                tokio::time::sleep(BREATH).await;
             }
         }
     }
@@ -138,8 +165,9 @@ impl Feeder {
 
     /// Looks which generations are live now; a rebuild may have swapped one in.
     async fn refresh(&mut self) -> Result<(), Error> {
+        let mut all_live = generation::all_live(&self.database.projector, MODELS).await?;
         for model in MODELS.iter().copied() {
-            let live = generation::live(&self.database.projector, model).await?;
+            let live = all_live.remove(model.name());
             let known = self.feeds.iter().position(|feed| feed.model.name() == model.name());
             match (live, known) {
                 (Some(live), Some(index))
@@ -156,27 +184,63 @@ impl Feeder {
                 (None, None) => {}
             }
         }
+        self.show().await?;
+        self.retry().await?;
         self.refreshed = Instant::now();
         Ok(())
     }
 
+    /// SQL users see what is fed here. A long query of theirs only delays that.
+    async fn show(&mut self) -> Result<(), Error> {
+        if self.showed.elapsed() < SHOW {
+            return Ok(());
+        }
+        self.showed = Instant::now();
+        for feed in &self.feeds {
+            let (model, generation) = (feed.model, feed.generation.generation);
+            if self.shown.get(model.name()) != Some(&generation)
+                && generation::try_show(&self.database.owner, model, generation, "20ms").await?
+            {
+                self.shown.insert(model.name(), generation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to feed a generation. What stood still in it is tried once more: this program may be
+    /// the one that can read it.
     async fn adopt(&mut self, model: &'static dyn Model, live: Generation) -> Result<(), Error> {
-        let position: i64 = sqlx::query_scalar(
-            "update generations set lease = $3 where model = $1 and generation = $2
-              returning position",
+        let pool = &self.database.projector;
+        let live = generation::take_over(pool, model, &live, self.fence).await?;
+        if let Some(shown) = generation::shown(pool, model).await? {
+            self.shown.insert(model.name(), shown);
+        }
+        let mut feed = Feed::open(pool, model, live).await?;
+        for key in feed.stops.keys() {
+            letters::attempt(&self.database, &mut feed, self.fence, &key).await?;
+        }
+        self.feeds.push(feed);
+        Ok(())
+    }
+
+    /// Tries what somebody asked for.
+    async fn retry(&mut self) -> Result<(), Error> {
+        let asked: Vec<String> = sqlx::query_scalar(
+            "select distinct model from dead_letters where asked_at is not null",
         )
-        .bind(model.name())
-        .bind(live.generation)
-        .bind(self.lease)
-        .fetch_one(&self.database.projector)
+        .fetch_all(&self.database.projector)
         .await?;
-        let live = Generation { position, ..live };
-        self.feeds.push(Feed::open(&self.database.projector, model, live).await?);
+        for feed in &mut self.feeds {
+            if asked.iter().any(|model| model == feed.model.name()) {
+                letters::asked(&self.database, feed, self.fence).await?;
+            }
+        }
         Ok(())
     }
 
     async fn feed_page(&mut self, page: Vec<log::Recorded>, after: i64) -> Result<(), Error> {
         let started = Instant::now();
+        let _spans = spans(&page);
         let (last, count) = (page.last().map_or(after, |event| event.position), page.len());
         let page: Vec<_> = page.into_iter().map(decode).collect();
         if let Err(error) = self.take_together(&page, after, last).await {
@@ -195,8 +259,7 @@ impl Feeder {
             }
         }
         metrics::counter!("verbatim_projected_events_total").increment(count as u64);
-        metrics::histogram!("verbatim_projection_page_seconds")
-            .record(started.elapsed().as_secs_f64());
+        metrics::histogram!("verbatim_projection_page_duration_seconds").record(started.elapsed());
         Ok(())
     }
 
@@ -210,10 +273,18 @@ impl Feeder {
         let mut tx = begin(&self.database).await?;
         let mut taken = vec![];
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
+            let began = Instant::now();
             feed.take(&mut tx, page).await?;
-            taken.push(&*feed);
+            taken.push(Taken { feed, events: page.len(), time: began.elapsed() });
         }
-        move_checkpoints(&mut tx, &taken, self.lease, last).await?;
+        move_checkpoints(&mut tx, &taken, self.fence, last).await?;
+        for Taken { feed, time, .. } in taken {
+            metrics::histogram!(
+                "verbatim_read_model_page_duration_seconds",
+                "model" => feed.model.name()
+            )
+            .record(time);
+        }
         Ok(tx.commit().await?)
     }
 
@@ -221,48 +292,78 @@ impl Feeder {
     async fn take_apart(&mut self, page: &[Decoded], after: i64, last: i64) -> Result<(), Error> {
         for feed in self.feeds.iter_mut().filter(|feed| feed.generation.position == after) {
             let mut tx = begin(&self.database).await?;
+            let began = Instant::now();
             feed.take_piecemeal(&mut tx, page).await?;
-            move_checkpoints(&mut tx, &[feed], self.lease, last).await?;
+            let taken = Taken { feed, events: page.len(), time: began.elapsed() };
+            move_checkpoints(&mut tx, &[taken], self.fence, last).await?;
             tx.commit().await?;
         }
         Ok(())
     }
 }
 
+/// A page belongs to many requests: each that has events in it sees how long the page took.
+fn spans(page: &[log::Recorded]) -> Vec<Span> {
+    if !span_enabled!(Level::DEBUG) {
+        return vec![];
+    }
+    let mut requests: HashMap<Uuid, (usize, i64)> = HashMap::new();
+    for event in page {
+        let (events, last) = requests.entry(event.correlation_id).or_default();
+        (*events, *last) = (*events + 1, event.position);
+    }
+    let span = |(id, (events, position)): (Uuid, (usize, i64))| {
+        tracing::debug_span!(
+            parent: None, "projection", correlation_id = %id, events, position, page = page.len()
+        )
+    };
+    requests.into_iter().map(span).collect()
+}
+
 /// Rows and checkpoint are one commit: losing it to a crash only means folding it again.
 async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut tx = database.projector.begin().await?;
-    sqlx::query("set local synchronous_commit = off").execute(&mut *tx).await?;
-    Ok(tx)
+    database.projector.begin_with("begin; set local synchronous_commit = off").await
+}
+
+/// A page that a read model has taken in, and how long it took.
+struct Taken<'a> {
+    feed: &'a Feed,
+    events: usize,
+    time: Duration,
 }
 
 /// Moves the checkpoints of models that stand together, in the transaction that writes their rows,
-/// if nobody else has moved one.
+/// if nobody else has moved one or taken over.
 async fn move_checkpoints(
     db: &mut PgConnection,
-    feeds: &[&Feed],
-    lease: Uuid,
+    taken: &[Taken<'_>],
+    fence: i64,
     position: i64,
 ) -> Result<(), Error> {
-    let Some(first) = feeds.first() else { return Ok(()) };
-    let models: Vec<&str> = feeds.iter().map(|feed| feed.model.name()).collect();
-    let generations: Vec<i32> = feeds.iter().map(|feed| feed.generation.generation).collect();
+    let Some(first) = taken.first() else { return Ok(()) };
+    let models: Vec<&str> = taken.iter().map(|taken| taken.feed.model.name()).collect();
+    let generations: Vec<i32> =
+        taken.iter().map(|taken| taken.feed.generation.generation).collect();
+    let micros = |taken: &Taken| i64::try_from(taken.time.as_micros()).unwrap_or(i64::MAX);
+    let micros: Vec<i64> = taken.iter().map(micros).collect();
     let moved: Vec<String> = sqlx::query_scalar(
-        "update generations g set position = $5
-           from unnest($1::text[], $2::int[]) f(model, generation)
+        "update generations g set position = $5, page_events = $6, page_micros = f.micros
+           from unnest($1::text[], $2::int[], $7::bigint[]) f(model, generation, micros)
           where g.model = f.model and g.generation = f.generation
-            and g.position = $3 and g.lease = $4 and g.state = 'live'
+            and g.position = $3 and g.fence = $4 and g.state = 'live'
          returning g.model",
     )
     .bind(&models)
     .bind(&generations)
-    .bind(first.generation.position)
-    .bind(lease)
+    .bind(first.feed.generation.position)
+    .bind(fence)
     .bind(position)
+    .bind(i32::try_from(first.events).unwrap_or(i32::MAX))
+    .bind(&micros)
     .fetch_all(db)
     .await?;
-    match feeds.iter().find(|feed| !moved.iter().any(|model| model == feed.model.name())) {
-        Some(lost) => Err(Error::LostLease(lost.model.name())),
+    match models.iter().find(|model| !moved.iter().any(|moved| moved == *model)) {
+        Some(lost) => Err(Error::LostLease(lost)),
         None => Ok(()),
     }
 }

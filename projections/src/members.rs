@@ -169,20 +169,8 @@ pub async fn of_ids(
     finder: &Finder<Members>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, Error> {
-    let most = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     let mut find = finder.select("r.*");
     find.when("user_id = any({})", Some(ids));
-    let rows: Vec<Row> = find.fetch("user_id", most).await?;
+    let rows: Vec<Row> = find.fetch_all().await?;
     Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
-}
-
-/// How many may come in.
-pub async fn count_active(finder: &Finder<Members>) -> Result<i64, Error> {
-    #[derive(Deserialize)]
-    struct Count {
-        count: i64,
-    }
-    let mut find = finder.select("count(*)");
-    find.sql.push(" and deactivated_at is null");
-    Ok(find.fetch_one::<Count>().await?.map_or(0, |counted| counted.count))
 }

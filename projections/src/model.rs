@@ -62,6 +62,16 @@ pub enum Source {
     Position,
 }
 
+impl Source {
+    /// Whether an event can touch a row at all.
+    pub(crate) fn covers(self, event: &event_store::Recorded) -> bool {
+        match self {
+            Source::Stream(kind) => event.aggregate_type == kind,
+            Source::Bucket | Source::Position => true,
+        }
+    }
+}
+
 /// The length of a bucket: every timezone's days begin on one.
 pub const BUCKET: TimeDelta = TimeDelta::minutes(15);
 

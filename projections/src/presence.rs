@@ -95,10 +95,9 @@ pub async fn of_ids(
     finder: &Finder<Presence>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, Error> {
-    let most = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     let mut find = finder.select("r.*");
     find.when("user_id = any({})", Some(ids));
-    let rows: Vec<Row> = find.fetch("user_id", most).await?;
+    let rows: Vec<Row> = find.fetch_all().await?;
     Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
 }
 

@@ -1,305 +1,235 @@
-//! Builds a generation of a read model beside the live one and puts it in its place, while the
-//! server goes on writing and reading.
+//! Builds generations of read models beside the live ones and puts them in their place, while the
+//! server goes on writing and reading. All that are built together share one pass over the log.
 
-use std::time::Instant;
+mod brake;
+mod build;
+pub mod compare;
+mod memory;
+pub(crate) mod pages;
+pub mod plan;
+mod progress;
+pub mod rollback;
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event_store::lease::{Lease, Leases};
 use event_store::{Database, log};
-use sqlx::PgConnection;
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
-use crate::feed::{Decoded, Feed, decode};
-use crate::generation::{self, Generation};
-use crate::{Error, Model};
+pub(crate) use crate::rebuild::brake::Brake;
+use crate::rebuild::build::Build;
+use crate::rebuild::compare::{Compare, Comparison};
+use crate::rebuild::memory::Memory;
+pub use crate::rebuild::progress::{Phase, Progress};
+use crate::{Error, Model, generation};
 
-/// Events read at once.
-const PAGE: i64 = 5_000;
-/// Rows folded in memory before they are written out, and events between two such points: what a
-/// kill -9 may cost.
-const ROWS: usize = 200_000;
-const EVENTS: i64 = 100_000;
-
-/// How far a rebuild is.
+/// Under which terms read models are rebuilt.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    pub generation: i32,
-    pub position: i64,
-    pub head: i64,
-    /// Where this run began; more than 0 when it resumes an interrupted one.
-    pub began_at: i64,
+pub struct Terms {
+    /// Bytes that rows may take in memory, of all models together.
+    pub memory: usize,
+    /// Pages of the log that are read and decoded at the same time, and tables written.
+    pub workers: usize,
+    /// By how much live read models may be late, and how long a read may take, before the rebuild
+    /// waits for them.
+    pub live_lag: Option<Duration>,
+    pub compare: Compare,
+    /// Whether what was built takes the place of the live generation.
+    pub swap: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Terms {
+            memory: 512 << 20,
+            workers: cores.clamp(2, 4),
+            live_lag: Some(Duration::from_secs(1)),
+            compare: Compare::Sample,
+            swap: true,
+        }
+    }
 }
 
 /// What a rebuild did.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Rebuilt {
     pub generation: i32,
     pub position: i64,
     pub events: i64,
+    pub rows: i64,
     pub seconds: f64,
+    /// Whether the generation answers now.
+    pub live: bool,
+    pub comparison: Option<Comparison>,
 }
 
-/// Rebuilds one read model and swaps it in. `told` hears of progress. An interrupted rebuild of
-/// the same version and shape is taken up near where it was.
+/// A read model, and what came of its rebuild.
+pub type Outcome = (&'static dyn Model, Result<Rebuilt, Error>);
+
+/// Rebuilds read models and swaps them in. `told` hears several times a second how far each is. An
+/// interrupted rebuild of the same version and shape is taken up near where it was. One model's
+/// failure doesn't stop the others.
 pub async fn rebuild(
     database: &Database,
-    model: &'static dyn Model,
-    told: &(dyn Fn(Progress) + Sync),
-) -> Result<Rebuilt, Error> {
-    let mut lock = database.owner.acquire().await?;
-    let alone: bool = sqlx::query_scalar("select pg_try_advisory_lock(7204, hashtext($1))")
-        .bind(model.name())
-        .fetch_one(&mut *lock)
-        .await?;
-    if !alone {
-        return Err(Error::Busy(model.name()));
+    models: &[&'static dyn Model],
+    terms: &Terms,
+    told: &(dyn Fn(&Progress) + Sync),
+) -> Result<Vec<Outcome>, Error> {
+    // Nobody wants a model built twice.
+    let mut wanted = models.to_vec();
+    wanted.sort_by_key(|model| model.name());
+    wanted.dedup_by_key(|model| model.name());
+    let leases = Leases::of(database);
+    let Locked { free, busy } = lock(&leases, &wanted).await?;
+    let memory = Arc::new(Memory::new(terms.memory, free.len()));
+    let mut builds = vec![];
+    for (model, lease) in &free {
+        builds.push(Build::begin(database, *model, lease.fence(), Arc::clone(&memory)).await?);
     }
-    // Closing the connection gives the lock back, whatever happens in between.
-    lock.close_on_drop();
-    let rebuilt = build_and_swap(database, model, told).await?;
-    // But that takes a moment, and the next rebuild may come at once.
-    sqlx::query("select pg_advisory_unlock(7204, hashtext($1))")
-        .bind(model.name())
-        .execute(&mut *lock)
-        .await?;
-    Ok(rebuilt)
+    let watched = builds.iter().map(Build::watch).collect();
+    let held: Vec<Lease> = free.into_iter().map(|(_, lease)| lease).collect();
+    let mut outcomes = tokio::select! {
+        outcomes = run(database, builds, terms) => outcomes?,
+        lost = leases.keep(&held) => return Err(lost.into()),
+        never = progress::tell(&database.owner, watched, told) => match never {},
+    };
+    leases.release(&held).await?;
+    outcomes.extend(busy.into_iter().map(|model| (model, Err(Error::Busy(model.name())))));
+    Ok(outcomes)
 }
 
-async fn build_and_swap(
+/// What may be rebuilt now, and what somebody else is rebuilding.
+pub(crate) struct Locked {
+    pub(crate) free: Vec<(&'static dyn Model, Lease)>,
+    busy: Vec<&'static dyn Model>,
+}
+
+/// Takes what keeps others from rebuilding the same models.
+pub(crate) async fn lock(leases: &Leases, models: &[&'static dyn Model]) -> Result<Locked, Error> {
+    let mut locked = Locked { free: vec![], busy: vec![] };
+    for model in models.iter().copied() {
+        match leases.try_take(&format!("rebuild/{}", model.name())).await? {
+            Some(lease) => locked.free.push((model, lease)),
+            None => locked.busy.push(model),
+        }
+    }
+    Ok(locked)
+}
+
+/// Builds that go on, and what became of those that ended.
+struct Run {
+    builds: Vec<Build>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Run {
+    fn sort(&mut self, ended: Vec<(Build, Result<(), Error>)>) {
+        for (build, outcome) in ended {
+            match outcome {
+                Ok(()) => self.builds.push(build),
+                Err(error) => self.outcomes.push((build.model(), Err(error))),
+            }
+        }
+    }
+}
+
+async fn run(
     database: &Database,
-    model: &'static dyn Model,
-    told: &(dyn Fn(Progress) + Sync),
-) -> Result<Rebuilt, Error> {
+    builds: Vec<Build>,
+    terms: &Terms,
+) -> Result<Vec<Outcome>, Error> {
     let started = Instant::now();
-    let mut build = Build::begin(database, model).await?;
-    let began_at = build.flushed;
-    let head = log::head(&database.projector).await?;
-    build.fold_until(head, told, began_at).await?;
-    if let Err(error) = build.finish_table().await {
-        let Some(refusal) = error.refusal() else { return Err(error) };
-        tracing::warn!(model = model.name(), refusal, "An index refused a row: building anew");
-        build.start_over().await?;
-        build.fold_until(head, told, 0).await?;
-        build.finish_table().await?;
+    let mut run = Run { builds, outcomes: vec![] };
+    read(database, &mut run, terms, Phase::Reading).await?;
+    let finished = stream::iter(std::mem::take(&mut run.builds))
+        .map(Build::finish)
+        .buffer_unordered(terms.workers)
+        .collect()
+        .await;
+    run.sort(finished);
+    read(database, &mut run, terms, Phase::CatchingUp).await?;
+    for mut build in std::mem::take(&mut run.builds) {
+        let settled = settle(database, &mut build, terms).await;
+        run.outcomes.push((build.model(), settled));
     }
-    let position = build.swap().await?;
-    generation::prune(&database.owner, model, build.generation).await?;
-    Ok(Rebuilt {
-        generation: build.generation,
-        position,
-        events: position - began_at,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+    let seconds = started.elapsed().as_secs_f64();
+    for (_, outcome) in &mut run.outcomes {
+        if let Ok(rebuilt) = outcome {
+            rebuilt.seconds = seconds;
+        }
+    }
+    Ok(run.outcomes)
 }
 
-struct Build<'a> {
-    database: &'a Database,
-    model: &'static dyn Model,
-    generation: i32,
-    feed: Feed,
-    /// How far the rows in memory are, and how far those in the table.
-    position: i64,
-    flushed: i64,
-}
-
-impl<'a> Build<'a> {
-    async fn begin(database: &'a Database, model: &'static dyn Model) -> Result<Self, Error> {
-        let owner = &database.owner;
-        let resumed = generation::in_state(owner, model, "building").await?;
-        let building = match resumed {
-            Some(building) => building,
-            None => generation::create(owner, model, "building").await?,
+/// One pass over the log for all builds, up to its end. A failure to read ends them all.
+async fn read(
+    database: &Database,
+    run: &mut Run,
+    terms: &Terms,
+    phase: Phase,
+) -> Result<(), Error> {
+    let builds = std::mem::take(&mut run.builds);
+    let Some(after) = builds.iter().map(Build::position).min() else { return Ok(()) };
+    let until = log::head(&database.projector).await?;
+    let brake = Brake::new(&database.owner, terms.live_lag);
+    let kinds = pages::kinds(builds.iter().map(Build::model));
+    let pages = pages::read(&database.projector, kinds, (after, until), terms.workers, &brake);
+    let (mut readers, mut following) = (vec![], JoinSet::new());
+    for mut build in builds {
+        build.enter(phase, until);
+        let (sender, receiver) = mpsc::channel(2);
+        readers.push(sender);
+        following.spawn(build.follow(receiver));
+    }
+    let mut pages = std::pin::pin!(pages);
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                // Nobody may write any more when others may begin to.
+                following.shutdown().await;
+                return Err(error);
+            }
         };
-        let Generation { generation, .. } = building;
-        // Table and progress row are both unlogged: a crash of the database empties both.
-        let flushed: Option<i64> = sqlx::query_scalar(
-            "select position from rebuild_progress where model = $1 and generation = $2",
-        )
-        .bind(model.name())
-        .bind(generation)
-        .fetch_optional(owner)
-        .await?;
-        if flushed.is_none() {
-            sqlx::query(&format!("truncate {}", model.table(generation))).execute(owner).await?;
-        }
-        let flushed = flushed.unwrap_or_default();
-        // Keys that a fault had stopped before the interruption stay stopped; letters from what is
-        // folded once more will be written once more.
-        sqlx::query(
-            "delete from dead_letters where model = $1 and generation = $2 and position > $3",
-        )
-        .bind(model.name())
-        .bind(generation)
-        .bind(flushed)
-        .execute(owner)
-        .await?;
-        let feed = Feed::open(owner, model, Generation { position: flushed, ..building }).await?;
-        Ok(Build { database, model, generation, feed, position: flushed, flushed })
-    }
-
-    /// Begins anew with the indexes in place, so that a row they refuse is found where it is
-    /// written.
-    async fn start_over(&mut self) -> Result<(), Error> {
-        sqlx::query("delete from rebuild_progress where model = $1 and generation = $2")
-            .bind(self.model.name())
-            .bind(self.generation)
-            .execute(&self.database.owner)
-            .await?;
-        *self = Build::begin(self.database, self.model).await?;
-        let mut db = self.database.owner.acquire().await?;
-        Ok(generation::index(&mut db, self.model, self.generation).await?)
-    }
-
-    async fn fold_until(
-        &mut self,
-        until: i64,
-        told: &(dyn Fn(Progress) + Sync),
-        began_at: i64,
-    ) -> Result<(), Error> {
-        while self.position < until {
-            let page = log::page(&self.database.projector, self.position, until, PAGE).await?;
-            let Some(last) = page.last().map(|event| event.position) else { break };
-            self.fold(page).await?;
-            self.position = last;
-            if self.feed.rows.len() > ROWS || self.position - self.flushed >= EVENTS {
-                self.flush().await?;
-            }
-            told(Progress {
-                generation: self.generation,
-                position: self.position,
-                head: until,
-                began_at,
-            });
-        }
-        self.flush().await
-    }
-
-    async fn fold(&mut self, page: Vec<log::Recorded>) -> Result<(), Error> {
-        let page: Vec<Decoded> = page.into_iter().map(decode).collect();
-        let mut db = self.database.owner.acquire().await?;
-        self.feed.fold(&mut db, &page).await
-    }
-
-    async fn flush(&mut self) -> Result<(), Error> {
-        match self.write().await {
-            Err(error) if error.refusal().is_some() => self.fold_piecemeal().await,
-            outcome => outcome,
+        for reader in &readers {
+            // One that failed listens no more, and says so below.
+            let _ = reader.send(Arc::clone(&page)).await;
         }
     }
-
-    async fn write(&mut self) -> Result<(), Error> {
-        let mut tx = self.database.owner.begin().await?;
-        self.feed.write(&mut tx).await?;
-        self.note_progress(&mut tx).await?;
-        tx.commit().await?;
-        self.flushed();
-        Ok(())
+    drop(readers);
+    let mut ended = vec![];
+    while let Some(followed) = following.join_next().await {
+        ended.push(followed.map_err(|panic| Error::Panicked(panic.to_string()))?);
     }
+    run.sort(ended);
+    Ok(())
+}
 
-    /// Folds what could not be written once more, without what the database refuses of it.
-    async fn fold_piecemeal(&mut self) -> Result<(), Error> {
-        let until = self.position;
-        tracing::warn!(
-            model = self.model.name(),
-            after = self.flushed,
-            until,
-            "The database refused rows: looking for the event behind them"
-        );
-        *self = Build::begin(self.database, self.model).await?;
-        while self.position < until {
-            let page = log::page(&self.database.projector, self.position, until, PAGE).await?;
-            let Some(last) = page.last().map(|event| event.position) else { break };
-            let page: Vec<Decoded> = page.into_iter().map(decode).collect();
-            let mut tx = self.database.owner.begin().await?;
-            self.feed.take_piecemeal(&mut tx, &page).await?;
-            self.position = last;
-            self.note_progress(&mut tx).await?;
-            tx.commit().await?;
-            self.flushed();
-        }
-        Ok(())
+/// Compares what was built, and puts it in its place.
+async fn settle(database: &Database, build: &mut Build, terms: &Terms) -> Result<Rebuilt, Error> {
+    let model = build.model();
+    let before = generation::before(&database.owner, model, build.generation()).await?;
+    build.enter(Phase::Comparing, build.position());
+    let comparison =
+        compare::compare(&database.owner, model, &build.standing(), before, terms.compare).await?;
+    if terms.swap {
+        build.swap().await?;
+        generation::prune(&database.owner, model, build.generation()).await?;
+    } else {
+        build.enter(Phase::Ready, build.position());
+        progress::note(&database.owner, &build.watch()).await;
     }
-
-    async fn note_progress(&self, db: &mut PgConnection) -> sqlx::Result<()> {
-        sqlx::query(
-            "insert into rebuild_progress (model, generation, position) values ($1, $2, $3)
-             on conflict (model, generation) do update set position = excluded.position",
-        )
-        .bind(self.model.name())
-        .bind(self.generation)
-        .bind(self.position)
-        .execute(db)
-        .await?;
-        Ok(())
-    }
-
-    fn flushed(&mut self) {
-        self.flushed = self.position;
-        self.feed.tell();
-        if self.feed.rows.len() > ROWS {
-            self.feed.rows.clear();
-        }
-    }
-
-    /// Indexes and durability come last, when the rows are in.
-    async fn finish_table(&self) -> Result<(), Error> {
-        let mut db = self.database.owner.acquire().await?;
-        let table = self.model.table(self.generation);
-        sqlx::query(&format!("alter table {table} set logged")).execute(&mut *db).await?;
-        generation::index(&mut db, self.model, self.generation).await?;
-        sqlx::query(&format!("analyze {table}")).execute(&mut *db).await?;
-        Ok(())
-    }
-
-    /// Catches up with the live generation, which stands still meanwhile, and takes its place.
-    async fn swap(&mut self) -> Result<i64, Error> {
-        let head = log::head(&self.database.projector).await?;
-        self.fold_until(head, &|_| {}, self.position).await?;
-        let name = self.model.name();
-        let mut tx = self.database.owner.begin().await?;
-        let live: Option<(i32, i64)> = sqlx::query_as(
-            "select generation, position from generations
-              where model = $1 and version = $2 and shape = $3 and state = 'live' for update",
-        )
-        .bind(name)
-        .bind(self.model.version())
-        .bind(self.model.shape())
-        .fetch_optional(&mut *tx)
-        .await?;
-        // No reader may see the position go back.
-        self.fold_until(live.map_or(0, |(_, position)| position), &|_| {}, self.position).await?;
-        if let Some((generation, _)) = live {
-            sqlx::query(
-                "update generations set state = 'old' where model = $1 and generation = $2",
-            )
-            .bind(name)
-            .bind(generation)
-            .execute(&mut *tx)
-            .await?;
-        }
-        sqlx::query(
-            "update generations set state = 'live', position = $3, live_since = now()
-              where model = $1 and generation = $2",
-        )
-        .bind(name)
-        .bind(self.generation)
-        .bind(self.position)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.show().await?;
-        Ok(self.position)
-    }
-
-    /// The view for SQL users follows; a long query on it only delays this, never a reader.
-    async fn show(&self) -> Result<(), Error> {
-        loop {
-            let mut tx = self.database.owner.begin().await?;
-            match generation::show(&mut tx, self.model, self.generation).await {
-                Ok(()) => return Ok(tx.commit().await?),
-                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => {
-                    tx.rollback().await?;
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
+    Ok(Rebuilt {
+        generation: build.generation(),
+        position: build.position(),
+        events: build.position() - build.began_at(),
+        rows: generation::count(&database.owner, model, build.generation()).await?,
+        seconds: 0.0,
+        live: terms.swap,
+        comparison,
+    })
 }

@@ -5,7 +5,7 @@
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::convert::Infallible;
 
 use domain::Personal;
 use domain::contact::{Event, Identities};
@@ -18,12 +18,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::Recorded;
-use crate::alone::alone;
 
-/// The subscription's name.
+/// The name of the subscription, and of the lease to feed.
 const NAME: &str = "search";
-/// Only one process feeds at a time; the lock goes with its connection.
-const FEEDER_LOCK: i64 = 7205;
 /// Events in one transaction.
 const PAGE: i64 = 500;
 /// More contacts than this nobody looks through.
@@ -56,19 +53,8 @@ struct Place {
 }
 
 /// Feeds until `stop` says so. Another process may be feeding: then this one stands by.
-pub async fn run(database: Database, store: Store, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            fed = feed(&database, &store) => if let Err(error) = fed {
-                tracing::warn!(%error, "Feeding the search was interrupted; going on from its checkpoint");
-            }
-        }
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(Duration::from_millis(500)) => {}
-        }
-    }
+pub async fn run(database: Database, store: Store, stop: watch::Receiver<bool>) {
+    store.leases().run(NAME, stop, |fence| feed(&database, &store, fence)).await;
 }
 
 /// Contacts for whom every word of `text` begins a word of a name, or begins or ends a number.
@@ -121,16 +107,15 @@ pub async fn rebuild(database: &Database) -> sqlx::Result<()> {
     tx.commit().await
 }
 
-async fn feed(database: &Database, store: &Store) -> Result<(), Error> {
-    let _lock = alone(&database.projector, FEEDER_LOCK).await?;
-    let mut subscription = Subscription::resume(store, NAME, 0).await?;
+async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallible, Error> {
+    let mut subscription = Subscription::take_over(store, NAME, 0, fence).await?;
     loop {
         let page = subscription.ready(PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else {
             store.wait_past(subscription.position()).await;
             if position(store.pool()).await? != subscription.position() {
                 // Somebody asked for a rebuild.
-                subscription = Subscription::resume(store, NAME, 0).await?;
+                subscription = Subscription::take_over(store, NAME, 0, fence).await?;
             }
             continue;
         };
@@ -140,6 +125,7 @@ async fn feed(database: &Database, store: &Store) -> Result<(), Error> {
         subscription.advance(&mut tx, last).await?;
         replace(&mut tx, store, &values).await?;
         tx.commit().await?;
+        store.progress().send_replace(());
     }
 }
 

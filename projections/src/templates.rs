@@ -47,6 +47,10 @@ pub struct Row {
     pub version: i64,
     pub drafted_at: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
+    /// What numbers count by: another submission changes no number of a day that is over.
+    pub first_submitted_at: Option<DateTime<Utc>>,
+    pub first_approved_at: Option<DateTime<Utc>>,
+    pub first_rejected_at: Option<DateTime<Utc>>,
     /// When Meta's reviewers last said yes, and no.
     pub approved_at: Option<DateTime<Utc>>,
     pub rejected_at: Option<DateTime<Utc>>,
@@ -78,6 +82,9 @@ impl Table for Row {
         column("version", "bigint"),
         column("drafted_at", "timestamptz"),
         column("submitted_at", "timestamptz"),
+        column("first_submitted_at", "timestamptz"),
+        column("first_approved_at", "timestamptz"),
+        column("first_rejected_at", "timestamptz"),
         column("approved_at", "timestamptz"),
         column("rejected_at", "timestamptz"),
         column("changed_at", "timestamptz"),
@@ -91,7 +98,7 @@ impl Table for Row {
 
 impl ReadModel for Templates {
     const NAME: &'static str = "templates";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SOURCE: Source = Source::Stream("template");
     type Key = Key;
     type Row = Row;
@@ -166,6 +173,9 @@ fn drafted(
         version: 0,
         drafted_at: event.stored.recorded_at,
         submitted_at: None,
+        first_submitted_at: None,
+        first_approved_at: None,
+        first_rejected_at: None,
         approved_at: None,
         rejected_at: None,
         changed_at: event.stored.recorded_at,
@@ -175,6 +185,7 @@ fn drafted(
 impl Row {
     /// What an event tells besides where the template stands.
     fn take(&mut self, event: &Event, recorded: &Recorded) {
+        let at = recorded.stored.recorded_at;
         match event {
             Event::Revised { content, .. } => {
                 self.content = content.clone();
@@ -186,10 +197,17 @@ impl Row {
             }
             Event::SubmissionRequested { .. } => {
                 self.changed = false;
-                self.submitted_at = Some(recorded.stored.recorded_at);
+                self.submitted_at = Some(at);
+                self.first_submitted_at.get_or_insert(at);
             }
-            Event::Approved { .. } => self.approved_at = Some(recorded.stored.recorded_at),
-            Event::Rejected { .. } => self.rejected_at = Some(recorded.stored.recorded_at),
+            Event::Approved { .. } => {
+                self.approved_at = Some(at);
+                self.first_approved_at.get_or_insert(at);
+            }
+            Event::Rejected { .. } => {
+                self.rejected_at = Some(at);
+                self.first_rejected_at.get_or_insert(at);
+            }
             Event::SubmissionFailed { .. } => self.changed = true,
             Event::Submitted { provider_id, .. } => self.provider_id = Some(provider_id.clone()),
             Event::RecategorisationAnnounced { to, effective_at, .. } => {
@@ -223,16 +241,20 @@ impl Row {
 
 impl Facts for Templates {
     const SHOWN: &'static str = "tenant_id, template_id, channel_id, name, language, category,
-        state, submitted_at, approved_at, rejected_at";
+        state, first_submitted_at, first_approved_at, first_rejected_at";
     const MEASURES: &'static [Measure] = &[SUBMITTED, APPROVED, REJECTED];
     const GROUPS: &'static [Group] = &[];
 }
 
-pub const SUBMITTED: Measure = Measure::new("templates.submitted", "submitted_at");
-pub const APPROVED: Measure =
-    Measure { since: Some("submitted_at"), ..Measure::new("templates.approved", "approved_at") };
-pub const REJECTED: Measure =
-    Measure { since: Some("submitted_at"), ..Measure::new("templates.rejected", "rejected_at") };
+pub const SUBMITTED: Measure = Measure::new("templates.submitted", "first_submitted_at");
+pub const APPROVED: Measure = Measure {
+    since: Some("first_submitted_at"),
+    ..Measure::new("templates.approved", "first_approved_at")
+};
+pub const REJECTED: Measure = Measure {
+    since: Some("first_submitted_at"),
+    ..Measure::new("templates.rejected", "first_rejected_at")
+};
 
 /// What somebody wants to see of the templates.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! What must hold of every read model, checked on a log made of the golden payloads.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,13 +10,16 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::model::{Source, bucket};
+use crate::stops::Stops;
+use crate::working_set::InTable;
 use crate::{MODELS, Model, Recorded, digest};
 
 /// A digest of the rows that the golden log makes, for each (model, version). A fold that changes
 /// without its `VERSION` fails here. What is found anew replaces the old line.
 const DIGESTS: &[(&str, i32, &str)] = &[
-    ("agent_activity", 1, "930c516060252a1a0c82843d5449e7804aeaeaa42484567e20a2f6c2b03fb2f2"),
-    ("audit", 1, "5fd9775e33b52de88812460458b16c869d67bec7756520fa94d020bc90e2becd"),
+    ("agent_activity", 1, "259cb7c93e49c9862fc01acf1792a34d1328db8eda1282e1518d69d50111c618"),
+    ("api_keys", 1, "f79bf6de882774311840c24dc44853d108f04528c66148d28a69696d7b791986"),
+    ("audit", 1, "94b3a36d302ab3b99a9df38451a65f4d2b26441d05a5e57c9cd3034d8c3a7ab1"),
     ("channels", 1, "ccad4cc9ed29a5cc5e801cb6baccd14850babe754a07ff2063502919732a4042"),
     ("contacts", 1, "255ee14ce8eee264af24ef9b024644d663339320c71669503bfe67dd1a043551"),
     ("conversation_facts", 1, "e11b778d6430f854a3e1d7a07d0051d8808a39114cc45e4a4cf0786e5a81ebf3"),
@@ -34,10 +37,10 @@ const DIGESTS: &[(&str, i32, &str)] = &[
     ("presence", 1, "da9551f5ba943f262a9d42ca0655607c08d742d0324abefc48ff5625f2c6e965"),
     ("teams", 1, "5d7311f3d0dc340df864d8236a0ff2404c9646f3e6fbb8df36aaa512b3523591"),
     ("template_usage", 1, "5e17dadc523caa73fea953121aac4f8125763d8b1c2cb2460393ef1043e3a294"),
-    ("templates", 2, "2f4bac26f67ab8b40b81e1fc6703ddb092477e95519ea7a7ea3f5666b1ac613a"),
+    ("templates", 3, "580270120ce66482b1328754cb25ee7157cf3c47a2786692948c91faac81bc27"),
     ("ticket_comments", 1, "680c4beb7e2f619b6cb12c34acc1813fc8a2cfdc25440cf0f5525b1e1e13e819"),
-    ("tickets", 1, "8716160010f6963471050fcec5f6da2152cfb60f87ce7fd7f9c4afa90d19f334"),
-    ("workspace", 1, "92c7d945fb4e51624d5f5fdaf53d49c195acc809712fde45ee89a9622248d58a"),
+    ("tickets", 2, "45f09f170bfd570342bb45ba5a0531dcd9e9873d341f82d24972d780cd6f2703"),
+    ("workspace", 2, "b6cc22c2923179b4ec9490c1bfd00922c9a6e0d681f14a9d8ac794e9440991d7"),
 ];
 
 #[test]
@@ -157,12 +160,12 @@ fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String,
         if cuts.contains(&index) {
             put_away(&mut table, &mut *rows);
         }
-        if let Some(keys) = rows.want(&[event]) {
+        if let Some(keys) = rows.want(&[event], &InTable::Any) {
             let found: Vec<String> =
                 texts(&keys).iter().filter_map(|key| table.get(key.get()).cloned()).collect();
             rows.supply(&found).unwrap();
         }
-        assert_eq!(rows.fold(event, &HashSet::new()), []);
+        assert_eq!(rows.fold(event, &Stops::default()), []);
     }
     put_away(&mut table, &mut *rows);
     table
@@ -376,6 +379,18 @@ const ORDER: &[(&str, &str)] = &[
     ("payout/3", "Requested"),
     ("payout/3", "Approved"),
     ("payout/3", "Revised"),
+    ("api_key/2", "TokenIssued.scoped"),
+    ("attempts", "Refused"),
+    ("attempts", "StrangerRefused"),
+    ("operation", "RolledBack"),
+    ("operation", "LetterSkipped"),
+    ("organization", "MembersCounted"),
+    ("organization", "MemberAdded"),
+    ("organization", "MemberRemoved"),
+    ("session/2", "Started"),
+    ("session/2", "Refreshed.timed"),
+    ("session/3", "Started.timed"),
+    ("session/3", "Refreshed.by_client"),
 ];
 
 fn golden_log() -> Vec<Recorded> {

@@ -47,6 +47,9 @@ pub struct Row {
     pub first_response_at: Option<DateTime<Utc>>,
     pub solved_at: Option<DateTime<Utc>>,
     pub closed_at: Option<DateTime<Utc>>,
+    /// What numbers count by: reopening changes no number of a day that is over.
+    pub first_solved_at: Option<DateTime<Utc>>,
+    pub first_closed_at: Option<DateTime<Utc>>,
     pub last_activity_at: DateTime<Utc>,
 }
 
@@ -72,6 +75,8 @@ impl Table for Row {
         column("first_response_at", "timestamptz"),
         column("solved_at", "timestamptz"),
         column("closed_at", "timestamptz"),
+        column("first_solved_at", "timestamptz"),
+        column("first_closed_at", "timestamptz"),
         column("last_activity_at", "timestamptz"),
     ];
     const KEY: usize = 2;
@@ -86,7 +91,7 @@ impl Table for Row {
 
 impl ReadModel for Tickets {
     const NAME: &'static str = "tickets";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("ticket");
     type Key = Key;
     type Row = Row;
@@ -133,6 +138,7 @@ impl ReadModel for Tickets {
             Event::Solved { .. } => {
                 row.state = State::Solved;
                 row.solved_at = Some(at);
+                row.first_solved_at.get_or_insert(at);
             }
             Event::Closed { .. } => row.close(at),
             Event::Reopened { cycle, .. } => row.reopen(*cycle),
@@ -172,6 +178,8 @@ fn opened(key: &Key, at: DateTime<Utc>) -> Row {
         first_response_at: None,
         solved_at: None,
         closed_at: None,
+        first_solved_at: None,
+        first_closed_at: None,
         last_activity_at: at,
     }
 }
@@ -181,6 +189,7 @@ impl Row {
     fn close(&mut self, at: DateTime<Utc>) {
         self.state = State::Closed;
         self.closed_at.get_or_insert(at);
+        self.first_closed_at.get_or_insert(at);
     }
 
     fn reopen(&mut self, cycle: u32) {
@@ -211,7 +220,8 @@ pub type Cursor = (u64, Uuid);
 
 impl Facts for Tickets {
     const SHOWN: &'static str = "tenant_id, ticket_id, number, state, priority, assignee,
-        contact_id, conversation_id, cycle, rating, opened_at, solved_at, closed_at";
+        contact_id, conversation_id, cycle, rating, opened_at, first_solved_at,
+        first_closed_at";
     const MEASURES: &'static [Measure] = &[OPENED, SOLVED, CLOSED];
     const GROUPS: &'static [Group] = &[ASSIGNEE];
 }
@@ -224,11 +234,11 @@ pub const OPENED: Measure = Measure {
     channel: None,
     ..Measure::new("tickets.opened", "opened_at")
 };
-/// Those that are solved still, and how long it took from the opening.
+/// When each was solved for the first time, and how long that took from the opening.
 pub const SOLVED: Measure =
-    Measure { name: "tickets.solved", at: "solved_at", since: Some("opened_at"), ..OPENED };
+    Measure { name: "tickets.solved", at: "first_solved_at", since: Some("opened_at"), ..OPENED };
 pub const CLOSED: Measure =
-    Measure { name: "tickets.closed", at: "closed_at", since: Some("opened_at"), ..OPENED };
+    Measure { name: "tickets.closed", at: "first_closed_at", since: Some("opened_at"), ..OPENED };
 
 impl Row {
     /// Where a page goes on behind this row.

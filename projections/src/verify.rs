@@ -1,6 +1,7 @@
 //! Compares a live read model with a fresh replay of the log, row by row.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use event_store::log;
@@ -9,15 +10,17 @@ use sqlx::PgPool;
 
 use crate::feed::{decode, fold_or_stop};
 use crate::model::Column;
-use crate::{Error, Model, digest, generation};
+use crate::stops::Stops;
+use crate::working_set::InTable;
+use crate::{Error, Model, digest};
 
 /// Rows of a read model by key, at a position.
 #[derive(Debug)]
 pub struct Rows {
     pub position: i64,
     pub rows: BTreeMap<String, String>,
-    /// Keys and streams that stand still, and from which position on.
-    pub stopped: Vec<(i64, String)>,
+    /// What stands still, and what is left out.
+    pub(crate) stops: Stops,
 }
 
 /// What comparing found.
@@ -38,6 +41,21 @@ pub struct Difference {
     pub column: Option<String>,
     pub live: Option<String>,
     pub replayed: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Difference { key, column, live, replayed } = self;
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
+        match (column, live, replayed) {
+            (Some(column), ..) => {
+                let (live, replayed) = (value(live), value(replayed));
+                write!(f, "row {key}, column {column}: live {live}, replayed {replayed}")
+            }
+            (None, Some(_), _) => write!(f, "row {key} is live, and a replay makes no such row"),
+            (None, None, _) => write!(f, "row {key} is missing, and a replay makes it"),
+        }
+    }
 }
 
 /// The live rows and the checkpoint they belong to, from one snapshot.
@@ -62,20 +80,16 @@ pub async fn live(pool: &PgPool, model: &'static dyn Model) -> Result<Rows, Erro
     for text in texts {
         rows.extend(canonical(model, text)?);
     }
-    let stopped = sqlx::query_as(
-        "select min(position), key from dead_letters where model = $1 and generation = $2
-          group by key order by min(position)",
-    )
-    .bind(model.name())
-    .bind(generation)
-    .fetch_all(&mut *tx)
-    .await?;
-    Ok(Rows { position, rows, stopped })
+    let stops = Stops::load(&mut *tx, model, Some(generation)).await?;
+    Ok(Rows { position, rows, stops })
 }
 
 /// A stored row by its key, in the form that replayed ones have. What the row's code would not
 /// write is an error: reading must not hide it.
-fn canonical(model: &'static dyn Model, text: String) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn canonical(
+    model: &'static dyn Model,
+    text: String,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut one = model.working_set();
     let supplied = one.supply(std::slice::from_ref(&text));
     supplied.map_err(|error| match error {
@@ -134,20 +148,19 @@ async fn replay(
     live: &Rows,
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut set = model.working_set();
-    let (mut stopped, mut letters, mut position) = (HashSet::new(), vec![], 0);
-    let mut stops = live.stopped.iter().peekable();
+    let (mut stops, mut letters, mut position) = (live.stops.clone(), vec![], 0);
     while position < live.position {
         let page = log::page(pool, position, live.position, 5_000).await?;
         let Some(last) = page.last().map(|event| event.position) else { break };
         for stored in page {
-            while let Some((_, key)) = stops.next_if(|(from, _)| *from <= stored.position) {
-                stopped.insert(key.clone());
+            if !model.source().covers(&stored) {
+                continue;
             }
             let event = decode(stored);
             if let Ok(recorded) = &event {
-                set.want(&[recorded]);
+                set.want(&[recorded], &InTable::Any);
             }
-            fold_or_stop(&mut *set, &event, &mut stopped, &mut letters);
+            fold_or_stop(&mut *set, &event, &mut stops, &mut letters);
         }
         position = last;
     }
@@ -167,7 +180,7 @@ pub async fn verify(pool: &PgPool, model: &'static dyn Model) -> Result<Verdict,
     })
 }
 
-fn first_difference(
+pub(crate) fn first_difference(
     live: &BTreeMap<String, String>,
     replayed: &BTreeMap<String, String>,
 ) -> Option<Difference> {
@@ -205,64 +218,5 @@ pub async fn live_digest(pool: &PgPool, model: &'static dyn Model) -> Result<Ver
         rows: live.rows.len(),
         digest: digest::of_rows(&live.rows),
         difference: None,
-    })
-}
-
-/// Where each read model stands: rows of `projections` for people and programs.
-#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
-#[schemars(rename = "ReadModel")]
-pub struct Standing {
-    #[schemars(example = &"inbox")]
-    pub model: &'static str,
-    pub version: i32,
-    #[schemars(example = &"live")]
-    pub state: &'static str,
-    pub generation: Option<i32>,
-    pub position: Option<i64>,
-    pub head: i64,
-    pub lag: Option<i64>,
-    /// Of a generation that is being built: how far it is.
-    pub building: Option<i64>,
-    pub dead_letters: i64,
-}
-
-pub async fn standing(pool: &PgPool, model: &'static dyn Model) -> Result<Standing, Error> {
-    let live = generation::live(pool, model).await?;
-    let building = generation::in_state(pool, model, "building").await?;
-    let progress: Option<i64> = match &building {
-        None => None,
-        Some(building) => {
-            let written: Option<i64> = sqlx::query_scalar(
-                "select position from rebuild_progress where model = $1 and generation = $2",
-            )
-            .bind(model.name())
-            .bind(building.generation)
-            .fetch_optional(pool)
-            .await?;
-            Some(written.unwrap_or_default())
-        }
-    };
-    let dead_letters: i64 = sqlx::query_scalar(
-        "select count(*) from dead_letters where model = $1 and generation = $2",
-    )
-    .bind(model.name())
-    .bind(live.as_ref().map(|live| live.generation))
-    .fetch_one(pool)
-    .await?;
-    let head = log::head(pool).await?;
-    Ok(Standing {
-        model: model.name(),
-        version: model.version(),
-        state: match (&live, &building) {
-            (Some(_), None) => "live",
-            (Some(_), Some(_)) => "rebuilding",
-            (None, _) => "building",
-        },
-        generation: live.as_ref().map(|live| live.generation),
-        position: live.as_ref().map(|live| live.position),
-        head,
-        lag: live.as_ref().map(|live| head - live.position),
-        building: progress,
-        dead_letters,
     })
 }

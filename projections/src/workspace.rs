@@ -37,6 +37,7 @@ pub struct Row {
     pub limits: Limits,
     pub suspended_at: Option<DateTime<Utc>>,
     pub suspension_reason: Option<String>,
+    /// Of the settings: events about members don't move it.
     pub version: i64,
     pub founded_at: DateTime<Utc>,
 }
@@ -65,7 +66,7 @@ impl Table for Row {
 
 impl ReadModel for Workspace {
     const NAME: &'static str = "workspace";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const SOURCE: Source = Source::Stream("organization");
     type Key = Key;
     type Row = Row;
@@ -86,9 +87,14 @@ impl ReadModel for Workspace {
             (None, Event::Founded { name }) => founded(key, name, at),
             (row, _) => row?,
         };
-        row.version = recorded.stored.sequence;
+        row.version += i64::from(event.is_of_settings());
         match event {
-            Event::Founded { .. } | Event::OwnerAdded { .. } | Event::OwnerRemoved { .. } => {}
+            Event::Founded { .. }
+            | Event::OwnerAdded { .. }
+            | Event::OwnerRemoved { .. }
+            | Event::MembersCounted { .. }
+            | Event::MemberAdded { .. }
+            | Event::MemberRemoved { .. } => {}
             Event::Renamed { name } => row.name.clone_from(name),
             Event::TimezoneSet { timezone } => row.timezone = Some(timezone.clone()),
             Event::LocaleSet { locale } => row.locale = Some(locale.clone()),

@@ -17,6 +17,14 @@ pub(crate) fn read_model(name: &str) -> Result<&'static dyn Model, String> {
     })
 }
 
+/// A reason that will stand in the log, for clap.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() || text.chars().count() > 500 {
+        true => Err("a reason has 1 to 500 characters".into()),
+        false => Ok(text.trim().to_owned()),
+    }
+}
+
 /// The whole key. The organisation may be left out where the log tells it.
 pub(crate) async fn key(
     pool: &PgPool,

@@ -7,6 +7,7 @@ mod filter;
 mod key;
 mod moment;
 mod opener;
+mod operations;
 mod shown;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -127,3 +127,8 @@ pub(crate) fn cell(value: Option<&serde_json::Value>) -> String {
 pub(crate) fn known(number: Option<impl std::fmt::Display>) -> String {
     number.map_or_else(|| "—".into(), |number| number.to_string())
 }
+
+/// Something beside the answer, for people.
+pub(crate) fn note(text: &str) {
+    eprintln!("replay-tool: {text}");
+}

@@ -1,12 +1,16 @@
 //! What the tool can do, one file for each verb.
 
 mod at;
+mod check;
+mod dead_letters;
 mod diff;
 mod digest;
 mod export;
 pub(crate) mod import;
 mod log;
+mod prune;
 pub(crate) mod rebuild;
+mod rollback;
 pub(crate) mod status;
 pub(crate) mod verify;
 mod why;
@@ -17,7 +21,7 @@ use crate::failure::Failure;
 #[derive(clap::Subcommand)]
 pub(crate) enum Verb {
     /// Where the log and each read model stand.
-    Status,
+    Status(status::Args),
     /// Events of the log, newest last.
     Log(log::Args),
     /// An aggregate, or a row of a read model, as of a position or time.
@@ -28,6 +32,15 @@ pub(crate) enum Verb {
     Diff(diff::Args),
     /// Builds read models anew beside the live ones and puts them in their place.
     Rebuild(rebuild::Args),
+    /// Lets the generation that was replaced last answer again.
+    Rollback(rollback::Args),
+    /// Drops generations that nobody will go back to.
+    Prune(prune::Args),
+    /// Decodes every event of the log: whether this release can read what others wrote.
+    Check,
+    /// Rows that stand still since an event that could not be taken in.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Act),
     /// Checks that the log is whole and every read model equals a fresh replay of it.
     Verify(verify::Args),
     /// One number for all rows of a read model.
@@ -40,7 +53,16 @@ pub(crate) enum Verb {
 
 impl Verb {
     pub(crate) fn writes(&self) -> bool {
-        matches!(self, Verb::Rebuild(_) | Verb::Import(_))
+        matches!(
+            self,
+            Verb::Rebuild(_)
+                | Verb::DeadLetters(
+                    dead_letters::Act::Retry { .. } | dead_letters::Act::Skip { .. }
+                )
+                | Verb::Rollback(_)
+                | Verb::Prune(_)
+                | Verb::Import(_)
+        )
     }
 
     /// Only who brings something may find nothing there.
@@ -55,12 +77,16 @@ impl Verb {
 
     pub(crate) async fn run(&self, session: &Session) -> Result<(), Failure> {
         match self {
-            Verb::Status => status::run(session).await,
+            Verb::Status(args) => status::run(args, session).await,
+            Verb::Check => check::run(session).await,
+            Verb::DeadLetters(act) => dead_letters::run(act, session).await,
             Verb::Log(args) => log::run(args, session).await,
             Verb::At(args) => at::run(args, session).await,
             Verb::Why(args) => why::run(args, session).await,
             Verb::Diff(args) => diff::run(args, session).await,
             Verb::Rebuild(args) => rebuild::run(args, session).await,
+            Verb::Rollback(args) => rollback::run(args, session).await,
+            Verb::Prune(args) => prune::run(args, session).await,
             Verb::Verify(args) => verify::run(args, session).await,
             Verb::Digest(args) => digest::run(args, session).await,
             Verb::Export(args) => export::run(args, session).await,

@@ -32,6 +32,7 @@ mod templates;
 mod tests;
 
 pub use limits::Rate;
+pub use state::wamid;
 pub use templates::Template;
 
 /// Trouble for the next calls. Codes are those of Meta's list, such as 131016.
@@ -128,10 +129,20 @@ pub struct Graph {
 
 impl Graph {
     pub fn start(settings: Settings) -> io::Result<Graph> {
-        let mut server = Server::bind()?;
+        let mut graph = Graph::closed(settings)?;
+        graph.open();
+        Ok(graph)
+    }
+
+    /// A server that lets its callers wait until it is opened.
+    pub fn closed(settings: Settings) -> io::Result<Graph> {
+        let server = Server::bind()?;
         let state = Arc::new(State::new(settings, &server));
-        server.serve(Arc::clone(&state));
         Ok(Graph { server, state })
+    }
+
+    pub fn open(&mut self) {
+        self.server.serve(Arc::clone(&self.state));
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -215,6 +226,17 @@ impl Graph {
 
     pub fn templates(&self) -> Vec<Template> {
         lock(&self.state.books).shelf.all()
+    }
+
+    /// Takes a template over from an earlier server, with the id and the state that it had there and
+    /// in the words in which it was created. False where nobody could have created it so.
+    pub fn shelve(&self, account_id: &str, id: &str, status: &str, created: &Value) -> bool {
+        let shelf = &mut lock(&self.state.books).shelf;
+        let created = shelf.create(account_id, id.to_owned(), created, Utc::now()).is_ok();
+        if let Some(template) = shelf.get_mut(id) {
+            status.clone_into(&mut template.status);
+        }
+        created
     }
 
     /// What the review says, with its webhook. False where there is no such template.

@@ -87,11 +87,28 @@ pub struct Pawapay {
 
 impl Pawapay {
     pub fn start(settings: Settings) -> io::Result<Pawapay> {
-        let mut server = Server::bind()?;
+        let mut pawapay = Pawapay::closed(settings)?;
+        pawapay.open();
+        Ok(pawapay)
+    }
+
+    /// A server that lets its callers wait until it is opened.
+    pub fn closed(settings: Settings) -> io::Result<Pawapay> {
+        let server = Server::bind()?;
         let signer = settings.signs.then(Signer::new).transpose()?;
         let state = Arc::new(State::new(settings, signer, &server));
-        server.serve(Arc::clone(&state));
         Ok(Pawapay { server, state })
+    }
+
+    pub fn open(&mut self) {
+        self.server.serve(Arc::clone(&self.state));
+    }
+
+    /// Takes a payout over from an earlier server, in the words in which it was asked for. False
+    /// where nobody could have asked for it so.
+    pub fn take_over(&self, asked: &Value) -> bool {
+        let trouble = lock(&self.state.script).next(&state::seen(asked));
+        self.state.pay(asked, &trouble).is_ok()
     }
 
     pub fn address(&self) -> SocketAddr {

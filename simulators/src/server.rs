@@ -51,7 +51,16 @@ impl Call {
     }
 
     pub(crate) fn bearer(&self) -> Option<&str> {
-        self.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+        self.authorized("Bearer ")
+    }
+
+    /// The same token, under the word that the Resumable Upload API wants.
+    pub(crate) fn oauth(&self) -> Option<&str> {
+        self.authorized("OAuth ")
+    }
+
+    fn authorized(&self, scheme: &str) -> Option<&str> {
+        self.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix(scheme)
     }
 
     pub(crate) fn content_type(&self) -> &str {

@@ -2,8 +2,13 @@
 //! which can be typed breaks the server.
 
 mod cost;
+mod dry_run;
 mod edges;
+mod heads;
 mod limits;
+mod positions;
+mod preconditions;
+mod promises;
 mod row_security;
 
 use reqwest::Method;
@@ -81,6 +86,18 @@ async fn a_body_that_cannot_be_read_is_refused() {
         let answer = app.post(&organization.agent, "/v1/contacts", body).await;
         assert_eq!(problem(&answer, 422), "request.invalid");
     }
+    // A list is no object, however deep it stands.
+    let nested = json!({"channel_id": Uuid::now_v7(), "to": {"phone": "+1 415 555 2671"},
+        "message": {"type": "text", "text": ["Hello"]}});
+    let answer = app.post(&organization.agent, "/v1/messages", nested).await;
+    assert_eq!(problem(&answer, 422), "request.invalid");
+    assert_eq!(answer.json()["errors"][0]["field"], "message.text");
+    let body = json!({"type": "body", "text": "Hello {{1}}", "example": [[], [["Ana"]]]});
+    let draft = json!({"channel_id": organization.channel, "name": "hello", "language": "en",
+        "category": "utility", "components": [body]});
+    let answer = app.post(&organization.owner, "/v1/templates", draft).await;
+    assert_eq!(problem(&answer, 422), "request.invalid");
+    assert_eq!(answer.json()["errors"][0]["field"], "components[0].example");
     let deep = "[".repeat(100_000).into_bytes();
     app.post_bytes(&organization.agent, "/v1/contacts", deep).await.refused(400);
     assert_eq!(app.store.head(), before);
@@ -102,6 +119,7 @@ async fn a_parameter_that_nobody_knows_is_refused() {
     for path in paths {
         let answer = app.get(&organization.owner, &format!("{path}?limt=5")).await;
         assert_eq!(problem(&answer, 400), "query.invalid", "{path}");
+        assert_eq!(answer.json()["errors"][0]["field"], "limt");
         assert!(answer.json()["detail"].as_str().unwrap().contains("limt"));
     }
     let read = format!("/v1/conversations/{id}/read");
@@ -117,6 +135,12 @@ async fn a_body_beyond_a_megabyte_is_refused() {
     body.resize((1 << 20) + 1, b' ');
     let answer = app.post_bytes(&organization.agent, "/v1/contacts", body.clone()).await;
     assert_eq!(problem(&answer, 413), "request.too_large");
+    assert_eq!(answer.json()["most_bytes"], 1 << 20);
+    let logo = json!({"logo": "x".repeat(128 << 10)});
+    let answer = app.patch(&organization.owner, "/v1/workspace", logo).await;
+    assert_eq!(problem(&answer, 413), "request.too_large");
+    assert_eq!(answer.json()["most_bytes"], 128 << 10);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("131072 bytes"));
     assert_eq!(app.store.head(), before);
     body.pop();
     app.post_bytes(&organization.agent, "/v1/contacts", body).await.expect(201);
@@ -229,6 +253,12 @@ async fn a_page_holds_one_to_two_hundred_rows() {
         for limit in ["ten", "", "1.5", "9223372036854775808"] {
             let answer = app.get(&organization.owner, &format!("{list}?limit={limit}")).await;
             assert_eq!(problem(&answer, 400), "query.invalid", "{list}?limit={limit}");
+            let error = &answer.json()["errors"][0];
+            assert_eq!(
+                (&error["field"], &error["code"]),
+                (&json!("limit"), &json!("query.invalid"))
+            );
+            assert!(error["detail"].as_str().unwrap().contains("number"), "{error}");
         }
         for limit in [1, 200] {
             let page = app.get(&organization.owner, &format!("{list}?limit={limit}")).await;

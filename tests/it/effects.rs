@@ -122,3 +122,21 @@ async fn what_a_worker_that_died_was_about_is_unclear_at_once() {
     tokio::select! { () = works.send() => unreachable!("nobody stops it"), () = next => {} }
     assert_eq!(works.graph.count(), 1, "what may have been sent is not sent again");
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_keeps_no_message_waiting() {
+    let works = Works::open().await;
+    let id = works.say(0).await;
+    works.until(&id, "pending").await;
+    let owner = &works.app.db.database.owner;
+    for put_off in [
+        "update effects set due_at = due_at + interval '2 hours',
+                updated_at = updated_at + interval '2 hours'",
+        "insert into line_rests (line, kind, until, since)
+         select line, kind, due_at + interval '3 hours', due_at from effects",
+    ] {
+        sqlx::query(put_off).execute(owner).await.unwrap();
+    }
+    let sent = works.until(&id, "done");
+    tokio::select! { () = works.send() => unreachable!("nobody stops it"), () = sent => {} }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use simulators::whatsapp;
+use simulators::whatsapp::{self, Person};
 
 use crate::support::{ANA, App, BEN, Organization, at, customer, line};
 
@@ -77,11 +77,39 @@ async fn the_inbox_is_narrowed_by_state_person_in_charge_and_what_is_unread() {
         assert_eq!(names(&app, &organization.agent, filter).await, wanted, "{filter}");
     }
     assert!(names(&app, &organization.owner, "assignee=me").await.is_empty());
-    for wrong in ["status=opened", "status=", "assignee=bob", "channel=shop"] {
+    for wrong in ["status=opened", "status=", "assignee=bob", "channel=shop", "contact=ana"] {
         let refused = app.get(&organization.agent, &format!("/v1/inbox?{wrong}")).await;
         assert_eq!(refused.refused(422), "parameter.invalid", "{wrong}");
     }
     app.get(&organization.agent, "/v1/inbox?unread=perhaps").await.refused(400);
+}
+
+#[tokio::test]
+async fn all_that_was_said_with_one_person_is_found_by_their_contact() {
+    let app = App::start().await;
+    let organization = app.organization("Baraka").await;
+    let by_id = Person { wa_id: None, user_id: Some("MZ.17".into()), ..ANA.clone() };
+    let both = Person { user_id: Some("MZ.17".into()), ..ANA.clone() };
+    for (second, person) in (0..).zip([&ANA, &BEN, &by_id]) {
+        app.say(&organization, person, &format!("wamid.{second}"), second, "Hello").await;
+    }
+    let rows = app.conversations(&organization).await;
+    let contacts: Vec<&str> =
+        rows.iter().map(|row| row["contact"]["id"].as_str().unwrap()).collect();
+    let filter = |contact: &str| format!("contact={contact}");
+    assert_eq!(names(&app, &organization.agent, &filter(contacts[1])).await, ["Ben Otieno"]);
+    // Two contacts turn out to be one person, whose two conversations become one.
+    app.say(&organization, &both, "wamid.9", 9, "It is me").await;
+    app.settle().await;
+    let standing = contacts[0].min(contacts[2]);
+    assert_eq!(names(&app, &organization.agent, &filter(standing)).await, ["Ana Lima"]);
+    let both = format!("contact={standing}&q=ben");
+    assert!(names(&app, &organization.agent, &both).await.is_empty());
+    assert!(
+        names(&app, &organization.agent, &filter(&organization.agent_id.to_string()))
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]

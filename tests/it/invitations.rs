@@ -1,5 +1,6 @@
 //! People are asked to join by mail, and become members by showing that they read it.
 
+use api::terms::{Limits, Terms, per_hour};
 use chrono::{DateTime, TimeDelta, Utc};
 use event_store::Clock;
 use reqwest::Method;
@@ -134,6 +135,37 @@ async fn an_address_that_has_an_account_elsewhere_is_told_to_nobody_but_its_owne
 }
 
 #[tokio::test]
+async fn who_can_not_be_invited_is_told_why_as_often_as_they_are_named() {
+    let app = App::start().await;
+    let (shop, mail) = (app.organization("Baraka").await, Mail::of(&app));
+    let (member, known) = ("member@baraka.example", "known@baraka.example");
+    invite(&app, &shop.owner, member, "agent").await.expect(201);
+    accept(&app, &mail.answer(&app, member).await).await.expect(201);
+    let alone = invite(&app, &shop.owner, known, "agent").await.expect(201);
+    let named = [member, known, member, known, "new@baraka.example", "new@baraka.example"];
+    let body = json!({"invitations": named.map(|email| json!({"email": email}))});
+    let report = app.post(&shop.owner, "/v1/invitations/bulk", body).await.expect(200).data();
+    let told = |item: &Value| (item["code"].clone(), item["detail"].clone());
+    let items: Vec<(Value, Value)> =
+        report["invitations"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!((&items[0], &items[1]), (&items[2], &items[3]));
+    let codes: Vec<&Value> = items.iter().map(|(code, _)| code).collect();
+    assert_eq!(codes[..2], ["invitation.is_member", "invitation.email_taken"]);
+    assert_eq!((codes[4], codes[5]), (&Value::Null, &json!("invitation.told_twice")));
+    assert_eq!(
+        items[1].1,
+        "this address is invited already: send that invitation again, or revoke it"
+    );
+    // Alone they are told the same.
+    let again = invite(&app, &shop.owner, known, "agent").await;
+    assert_eq!(again.refused(409), "invitation.email_taken");
+    assert_eq!(
+        (&again.json()["detail"], &again.json()["owner"]),
+        (&items[1].1, &alone.data()["id"])
+    );
+}
+
+#[tokio::test]
 async fn many_are_invited_at_once_and_who_can_not_be_keeps_nobody_out() {
     let app = App::start().await;
     let (shop, mail) = (app.organization("Baraka").await, Mail::of(&app));
@@ -170,4 +202,87 @@ async fn many_are_invited_at_once_and_who_can_not_be_keeps_nobody_out() {
     assert_eq!(app.get(&other.owner, &foreign).await.refused(404), "not_found");
     let foreign = app.post(&other.owner, &format!("{foreign}/revoke"), Value::Null).await;
     assert_eq!(foreign.refused(404), "invitation.not_found");
+}
+
+#[tokio::test]
+async fn nobody_is_invited_again_and_again() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    let guest = json!({"email": "ben@baraka.example", "role": "agent"});
+    let made = app.post(&shop.owner, "/v1/invitations", guest).await.expect(201);
+    let resend = format!("{}/resend", made.header("location"));
+    for _ in 0..5 {
+        app.post(&shop.owner, &resend, Value::Null).await.expect(200);
+    }
+    let sixth = app.post(&shop.owner, &resend, Value::Null).await;
+    assert_eq!(sixth.refused(429), "rate_limit.exceeded");
+    assert_ne!(sixth.header("retry-after"), "");
+}
+
+#[tokio::test]
+async fn a_rehearsal_of_many_tells_who_would_be_refused_as_the_real_call_does() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    invite(&app, &shop.owner, "known@baraka.example", "agent").await.expect(201);
+    let path = "/v1/invitations/bulk";
+    let body = json!({"invitations": [
+        {"email": "a@baraka.example"},
+        {"email": "A@baraka.example"},
+        {"email": "nobody"},
+        {"email": "known@baraka.example"},
+    ]});
+    let head = app.store.head();
+    let told = app.post(&shop.owner, &format!("{path}?dry_run=true"), body.clone()).await;
+    let told = told.expect(200).data();
+    assert_eq!(app.store.head(), head);
+    let kinds: Vec<_> = told["events"].as_array().unwrap().iter().map(|it| &it["type"]).collect();
+    assert_eq!(kinds, ["invitation.Created"]);
+    let real = app.post(&shop.owner, path, body).await.expect(200).data();
+    let refused = |(number, item): (usize, &Value)| {
+        let field = format!("invitations[{number}]");
+        json!({"field": field, "code": item["code"], "detail": item["detail"]})
+    };
+    let items = real["invitations"].as_array().unwrap().iter().enumerate();
+    let expected: Vec<Value> =
+        items.filter(|(_, item)| item["status"] == "refused").map(refused).collect();
+    assert_eq!((told["refusals"].as_array().unwrap(), expected.len()), (&expected, 3));
+    let nobody = json!({"invitations": [{"email": "nobody"}]});
+    let told = app.post(&shop.owner, &format!("{path}?dry_run=true"), nobody).await.expect(200);
+    assert_eq!(told.data()["refusals"][0]["code"], "user.invalid_email");
+    assert_eq!(told.data()["events"], json!([]));
+}
+
+#[tokio::test]
+async fn an_organisation_invites_no_more_people_in_an_hour_than_its_limit() {
+    let limits = Limits { invitations: per_hour(60), ..Limits::default() };
+    let terms = Terms { limits, ..Terms::default() };
+    let app = App::start_on(terms.clone()).await;
+    let twin = app.twin(terms).await;
+    let (shop, other) = (app.organization("Baraka").await, app.organization("Obi").await);
+    let path = "/v1/invitations/bulk";
+    let many = |from: usize, count: usize| {
+        let guest = |number| json!({"email": format!("guest-{number}@baraka.example")});
+        json!({"invitations": (from..from + count).map(guest).collect::<Vec<_>>()})
+    };
+    let first = app.post(&shop.owner, path, many(0, 40)).await.expect(200);
+    assert_eq!(first.data()["created"], 40);
+    // Whoever asks, in whichever process, for one or for many: all or nobody.
+    let late = twin.post(&shop.owner, path, many(40, 30)).await;
+    assert_eq!(late.refused(429), "rate_limit.exceeded");
+    assert_eq!(late.json()["policy"], "invitations");
+    // Ten are too many, and each comes back in a minute.
+    let wait: u64 = late.header("retry-after").parse().unwrap();
+    assert!((500..=600).contains(&wait), "{wait}");
+    twin.post(&shop.owner, path, many(40, 19)).await.expect(200);
+    invite(&app, &shop.owner, "last@baraka.example", "agent").await.expect(201);
+    let refused = invite(&app, &shop.owner, "later@baraka.example", "agent").await;
+    assert_eq!(refused.refused(429), "rate_limit.exceeded");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    // What only asks, or can't be mailed, is not counted; nor is anybody else's.
+    let rehearsal = format!("{path}?dry_run=true");
+    app.post(&shop.owner, &rehearsal, many(70, 5)).await.expect(200);
+    let nobody = json!({"invitations": [{"email": "nobody"}]});
+    app.post(&shop.owner, path, nobody).await.expect(200);
+    app.post(&other.owner, path, many(100, 60)).await.expect(200);
 }

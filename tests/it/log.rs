@@ -1,6 +1,8 @@
 //! What the log promises: dense positions, one round trip for whoever waits, all or nothing, and
 //! personal data that nobody can read in it.
 
+mod keys;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use event_store::store::CLAIMS;
@@ -158,6 +160,7 @@ async fn an_idempotency_key_has_one_outcome() {
         let mut append = append(&[(stream, 0, 2)]);
         let response = Some(store.wrap_answer(TENANT, b"key", b"{\"ok\":true}").unwrap());
         append.idempotency = Some(IdempotencyRecord {
+            tenant: TENANT,
             key: b"key".to_vec(),
             fingerprint: b"print".to_vec(),
             status: 201,
@@ -434,6 +437,7 @@ async fn check_against_model(steps: &[Step]) {
             owner: "x".into(),
         }));
         wanted.idempotency = step.key.map(|key| IdempotencyRecord {
+            tenant: wanted.tenant,
             key: vec![key],
             fingerprint: vec![],
             status: 200,

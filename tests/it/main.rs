@@ -2,19 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod access;
 mod analytics;
+mod api_keys;
+mod attempts;
 mod audit;
 mod auth;
 mod channels;
 mod contacts;
 mod contract;
 mod conversations;
+mod coverage;
 mod effects;
+mod events;
 mod fixtures;
 mod hostile;
 mod inbox;
 mod invitations;
 mod log;
+mod media;
 mod members;
 mod messages;
 mod openapi;
@@ -25,6 +31,7 @@ mod processes;
 mod rate_limits;
 mod read_models;
 mod support;
+mod sweep;
 mod teams;
 mod templates;
 mod tenancy;

@@ -1,5 +1,7 @@
 //! Members: what others decide about them, what becomes of their work, and whether they are there.
 
+mod seats;
+
 use std::time::{Duration, Instant};
 
 use commands::policies::release_work::{ReleaseWork, Releaser};
@@ -225,23 +227,4 @@ async fn a_crash_of_the_database_forgets_beats_and_leaves_nobody_online_for_ever
     sqlx::query("truncate heartbeats").execute(&app.db.database.owner).await.unwrap();
     assert_eq!(presence::sweep(&app.commands, Duration::from_secs(60)).await.unwrap(), 0);
     assert_eq!(presence::sweep(&app.commands, Duration::ZERO).await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn a_plan_has_room_for_so_many_members() {
-    let app = App::start().await;
-    let shop = app.organization("Baraka").await;
-    app.settle().await;
-    let limits = domain::organization::Limits { members: Some(3), requests_per_minute: None };
-    let plan = domain::organization::Plan::Starter;
-    let set = || domain::organization::Command::SetPlan { plan, limits: limits.clone() };
-    let meta = Meta::new(shop.id, Actor::System);
-    app.commands.execute::<domain::organization::Organization>(shop.id, set, &meta).await.unwrap();
-    let guest = json!({"email": "a@baraka.example"});
-    let full = app.post(&shop.owner, "/v1/invitations", guest.clone()).await;
-    assert_eq!(full.refused(403), "organization.no_seat_left");
-    let agent = format!("/v1/members/{}", shop.agent_id);
-    app.post(&shop.owner, &format!("{agent}/deactivate"), Value::Null).await.expect(200);
-    app.settle().await;
-    app.post(&shop.owner, "/v1/invitations", guest).await.expect(201);
 }

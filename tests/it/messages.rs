@@ -1,17 +1,23 @@
 //! Messages to customers: they leave once, and what became of them is known or said to be unknown.
 
+mod failed;
+mod news;
+
 use std::time::Duration;
 
 use chrono::Utc;
 use commands::effects;
 use commands::gateways::http;
-use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
+use commands::policies::send_messages::{GraphSettings, Pace, SendMessages, Sender};
 use commands::policies::{self, Policy};
+use event_store::rate_limit::Limit;
 use event_store::subscription::Subscription;
+use reqwest::Method;
 use serde_json::{Value, json};
 use simulators::graph::{Account, Graph, Rule, Settings, Window};
 use simulators::script::{Act, Callbacks, Outcome};
 use simulators::whatsapp;
+use uuid::Uuid;
 
 use crate::support::{ACCESS_TOKEN, ANA, APP_SECRET, App, LINE, Organization, line};
 
@@ -35,8 +41,10 @@ impl Desk {
             app_secret: APP_SECRET.into(),
             webhook_url: Some(webhook),
         };
+        // Its clock can't be moved, as the waiting of effects can.
+        let pair = None;
         let settings =
-            Settings { accounts: vec![account], window: Window::Open, ..Settings::default() };
+            Settings { accounts: vec![account], window: Window::Open, pair, ..Settings::default() };
         let graph = Graph::start(settings).unwrap();
         let hello = json!({"body": "Is it open today?"});
         let body =
@@ -84,12 +92,18 @@ impl Desk {
         failed.data().as_array().unwrap().clone()
     }
 
-    /// Lets the time pass that effects wait for.
+    /// Lets the time pass that effects and lines wait for.
     async fn later(&self) {
-        let passed = "update effects set due_at = clock_timestamp(),
-            lease_until = clock_timestamp() where state in ('pending', 'attempting', 'unknown')";
-        sqlx::query(passed).execute(&self.app.db.database.owner).await.unwrap();
+        self.app.effects_are_due().await;
+        let forget = sqlx::query("delete from rate_limits");
+        forget.execute(&self.app.db.database.owner).await.unwrap();
         self.drive().await;
+    }
+
+    /// How messages stand, and how often each was tried.
+    async fn waiting(&self) -> Vec<(String, i32)> {
+        let waiting = "select coalesce(reason, ''), attempts from effects where state = 'pending'";
+        sqlx::query_as(waiting).fetch_all(&self.app.db.database.owner).await.unwrap()
     }
 
     async fn message(&self, id: &str) -> Value {
@@ -105,6 +119,48 @@ impl Desk {
         let path = format!("/v1/messages/{id}/{decision}");
         self.app.post(&self.organization.agent, &path, Value::Null).await
     }
+}
+
+#[tokio::test]
+async fn a_recipient_is_not_sent_more_than_whatsapp_allows_and_the_rest_follows() {
+    let mut desk = Desk::open().await;
+    let hourly = Limit { burst: 4, per: Duration::from_secs(4 * 3600) };
+    desk.sender = desk.sender.at(Pace::default().to_one(hourly));
+    for number in 1..=6 {
+        desk.say(&format!("Answer {number}")).await;
+    }
+    desk.drive().await;
+    assert_eq!(desk.graph.count(), 4);
+    // The first that waits is held, and the one behind it keeps its turn.
+    let waiting = desk.waiting().await;
+    assert_eq!(waiting.len(), 2);
+    assert!(waiting.contains(&("the recipient has had many messages of late".into(), 0)));
+    assert_eq!(desk.failed().await, Vec::<Value>::new());
+    desk.later().await;
+    let bodies: Vec<Value> =
+        desk.graph.sent().into_iter().map(|sent| sent.body["text"]["body"].clone()).collect();
+    let written: Vec<Value> = (1..=6).map(|number| json!(format!("Answer {number}"))).collect();
+    assert_eq!(bodies, written);
+}
+
+#[tokio::test]
+async fn a_line_at_its_pace_rests_as_one_and_costs_nobody_an_attempt() {
+    let mut desk = Desk::open().await;
+    desk.sender = desk.sender.at(Pace::per_second(2));
+    for number in 1..=4 {
+        desk.say(&format!("Answer {number}")).await;
+    }
+    desk.drive().await;
+    let rests =
+        "select count(*) from line_rests where until > clock_timestamp() - interval '1 min'";
+    let rests: i64 =
+        sqlx::query_scalar(rests).fetch_one(&desk.app.db.database.owner).await.unwrap();
+    assert_eq!(rests, 1);
+    assert!(desk.waiting().await.iter().all(|(_, attempts)| *attempts == 0));
+    while desk.graph.count() < 4 {
+        desk.later().await;
+    }
+    assert_eq!(desk.failed().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -267,6 +323,34 @@ async fn receipts_find_a_message_that_the_customer_quoted_before_them() {
     desk.drive().await;
     assert_eq!(desk.delivery(&id).await, "read");
     assert_eq!(desk.app.messages(&desk.organization, &desk.conversation).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_message_belongs_to_the_request_that_wanted_it() {
+    let desk = Desk::open().await;
+    let ask = async |path: String, body: Value| {
+        let request = Uuid::now_v7().to_string();
+        let headers = [("x-request-id", request.as_str())];
+        let (app, agent) = (&desk.app, &desk.organization.agent);
+        let answer = app.send(Method::POST, agent, &path, Some(body), &headers).await;
+        assert!(answer.status.is_success(), "{}", answer.text);
+        desk.drive().await;
+        let caused = app.audit(&desk.organization, &format!("correlation={request}")).await;
+        (answer, caused)
+    };
+    desk.graph.script(Rule::on(Act::Send).times(1).refused(131_026));
+    let text = json!({"type": "text", "text": {"body": "It is ready."}});
+    let path = format!("/v1/conversations/{}/messages", desk.conversation);
+    let (sent, caused) = ask(path, text).await;
+    let actions = |caused: &[Value]| caused.iter().map(|event| event["action"].clone()).collect();
+    let told: Vec<Value> = actions(&caused);
+    assert_eq!(told, ["conversation.Failed", "conversation.MessageQueued"]);
+    assert_eq!(caused[0]["causation_id"], caused[1]["event_id"]);
+    let message = sent.data()["message_id"].as_str().unwrap().to_owned();
+    let (_, caused) = ask(format!("/v1/messages/{message}/retry"), Value::Null).await;
+    let told: Vec<Value> = actions(&caused);
+    assert_eq!(told, ["conversation.Dispatched", "conversation.MessageRetried"]);
+    assert_eq!(caused[0]["causation_id"], caused[1]["event_id"]);
 }
 
 #[tokio::test]

@@ -100,3 +100,27 @@ fn every_example_is_one_of_what_it_stands_for() {
         }
     }
 }
+
+#[test]
+fn every_default_is_one_of_what_it_stands_for() {
+    let mut checked = 0;
+    each_schema(api::document(), &mut |schema| {
+        if let Some(default) = schema.get("default") {
+            checked += 1;
+            assert_eq!(document::invalid(schema, default, false), None, "{schema}");
+        }
+    });
+    assert!(checked > 0);
+}
+
+/// Whatever is an object in the document: what is no schema has no default.
+fn each_schema(value: &Value, check: &mut impl FnMut(&Value)) {
+    match value {
+        Value::Object(members) => {
+            check(value);
+            members.values().for_each(|member| each_schema(member, check));
+        }
+        Value::Array(items) => items.iter().for_each(|item| each_schema(item, check)),
+        _ => {}
+    }
+}

@@ -56,6 +56,19 @@ async fn a_suspended_organisation_is_shut_and_its_customers_are_still_heard() {
 }
 
 #[tokio::test]
+async fn who_works_in_a_suspended_organisation_can_still_sign_out() {
+    let app = App::start().await;
+    let owner = app.account("wanjiru@baraka.example").await;
+    let (_, key) = hire(&app).await;
+    let path = format!("/v1/platform/organizations/{}/suspend", owner.organization);
+    app.post(&key, &path, json!({"reason": "Unpaid"})).await.expect(200);
+    until(&app, &owner.access, "/v1/inbox", 403).await;
+    app.post(&owner.access, "/v1/auth/logout", Value::Null).await.expect(200);
+    assert_eq!(app.me(&owner.access).await.refused(401), "auth.invalid_key");
+    assert_eq!(app.refresh(&owner.refresh).await.refused(401), "session.over");
+}
+
+#[tokio::test]
 async fn only_staff_are_above_organisations_and_no_longer_than_they_are_staff() {
     let app = App::start().await;
     let shop = app.organization("Baraka").await;

@@ -1,8 +1,13 @@
 //! The real programs over a real database on disk: first start and second, and kill -9 of either.
 
+mod day;
 mod feed;
+mod leases;
+mod letters;
 mod rebuild;
 mod serve;
+mod several;
+mod telemetry;
 
 use std::collections::BTreeMap;
 

@@ -47,3 +47,19 @@ async fn who_used_up_a_limit_is_told_when_to_come_back() {
     assert!(take().await.allowed);
     assert!(!take().await.allowed);
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_leaves_no_limit_longer_than_it_takes_to_fill() {
+    let db = TestDatabase::new().await;
+    let store = db.store().await;
+    let take = async || store.take_token(&[b"login"], HOURLY).await.unwrap();
+    assert!(take().await.allowed);
+    sqlx::query("update rate_limits set full_at = full_at + interval '2 days'")
+        .execute(&db.database.owner)
+        .await
+        .unwrap();
+    let refused = take().await;
+    assert!(!refused.allowed);
+    assert!(refused.retry_after <= Duration::from_secs(180), "{refused:?}");
+    assert!(refused.full_after <= HOURLY.per, "{refused:?}");
+}

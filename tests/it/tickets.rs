@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use event_store::log;
 use reqwest::Method;
 use serde_json::{Value, json};
+use simulators::whatsapp;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::{ANA, Answer, App, Organization};
+use crate::support::{ANA, Answer, App, Organization, line};
 
 /// A running system, an organisation, and what its agent does.
 struct Shop {
@@ -39,6 +40,21 @@ impl Shop {
     async fn of_somebody(&self, subject: &str) -> String {
         let contact = self.contact("Amina").await;
         let ticket = json!({"subject": subject, "contact_id": contact});
+        id(&self.ticket(ticket).await.expect(201))
+    }
+
+    /// Ana writes, so that she may be written to.
+    async fn heard_now(&self) {
+        let (at, said) = (Utc::now(), json!({"body": "Are you there?"}));
+        let told = whatsapp::message(&line(), &ANA, "wamid.now", at, "text", said, Value::Null);
+        self.app.tell(&self.organization, told).await.expect(200);
+    }
+
+    /// The id of a new ticket of a customer who has just written.
+    async fn of_writer(&self, subject: &str) -> String {
+        self.heard_now().await;
+        let conversation = self.app.conversation(&self.organization, &ANA).await;
+        let ticket = json!({"subject": subject, "conversation_id": conversation});
         id(&self.ticket(ticket).await.expect(201))
     }
 
@@ -70,7 +86,7 @@ impl Shop {
     async fn seen_since(&self, answer: &Answer, ticket: &str) -> Value {
         let path = format!("/v1/tickets/{ticket}");
         let seen = self.app.get_since(answer, &self.organization.auditor, &path).await.expect(200);
-        assert_eq!(seen.header("etag"), answer.header("etag"));
+        assert_eq!(seen.version(), answer.version());
         seen.data()
     }
 }
@@ -131,6 +147,9 @@ async fn a_ticket_lives_from_a_conversation_to_a_rating() {
     shop.change(&ticket, json!({"subject": "Two taps drip"})).await.expect(200);
     shop.act(&ticket, "comments", json!({"body": "She sounds upset."})).await.expect(201);
     let answered = json!({"body": "We come today.", "public": true});
+    let too_late = shop.act(&ticket, "comments", answered.clone()).await;
+    assert_eq!(too_late.refused(409), "conversation.window_closed");
+    shop.heard_now().await;
     let answered = shop.act(&ticket, "comments", answered).await.expect(201);
     let pending = shop.act(&ticket, "pend", Value::Null).await.expect(200);
     assert_eq!(pending.data()["status"], "pending");
@@ -226,7 +245,7 @@ async fn a_repeated_opening_opens_one_ticket() {
 #[tokio::test]
 async fn what_was_said_stands_under_the_ticket_newest_first() {
     let shop = Shop::open().await;
-    let ticket = shop.of_somebody("A tap drips").await;
+    let ticket = shop.of_writer("A tap drips").await;
     for word in ["One", "Two", "Three"] {
         let comment = json!({"body": word, "public": word == "Two"});
         shop.act(&ticket, "comments", comment).await.expect(201);
@@ -244,6 +263,26 @@ async fn what_was_said_stands_under_the_ticket_newest_first() {
     assert_eq!((&said[1]["public"], &said[2]["public"]), (&json!(true), &json!(false)));
     assert_eq!(said[0]["actor"], json!(format!("user:{}", shop.organization.agent_id)));
     assert_eq!(said[0]["author"], "human");
+}
+
+#[tokio::test]
+async fn what_a_customer_said_elsewhere_stands_as_theirs() {
+    let shop = Shop::open().await;
+    let ticket = shop.of_somebody("A tap drips").await;
+    for author in ["customer", "bot"] {
+        let comment = json!({"body": "It drips again", "author": author});
+        shop.act(&ticket, "comments", comment).await.expect(201);
+    }
+    shop.app.settle().await;
+    let path = format!("/v1/tickets/{ticket}/comments");
+    let said = shop.app.get(&shop.organization.agent, &path).await.expect(200).data();
+    let told = |comment: &Value| (comment["author"].clone(), comment["public"].clone());
+    assert_eq!(told(&said[0]), (json!("bot"), json!(false)));
+    assert_eq!(told(&said[1]), (json!("customer"), json!(true)));
+    let seen = shop.app.get(&shop.organization.agent, &format!("/v1/tickets/{ticket}")).await;
+    assert_eq!(seen.data()["first_response_at"], Value::Null, "nobody answered yet");
+    let comment = json!({"body": "It drips", "author": "campaign"});
+    assert_eq!(shop.act(&ticket, "comments", comment).await.refused(422), "request.invalid");
 }
 
 #[tokio::test]
@@ -409,4 +448,26 @@ async fn an_old_decision_is_refused_and_an_auditor_changes_nothing() {
     let refused = shop.app.send(Method::PATCH, auditor, &path, Some(change), &[]).await;
     assert_eq!(refused.refused(403), "permission.denied");
     assert_eq!(shop.app.store.head(), head);
+}
+
+#[tokio::test]
+async fn what_is_said_to_the_customer_goes_out_on_the_conversation_and_the_rest_does_not() {
+    let shop = Shop::open().await;
+    let ticket = shop.of_writer("A tap drips").await;
+    let to_all = json!({"body": "We come today.", "public": true});
+    let among_us = json!({"body": "She sounds upset."});
+    let hers = json!({"body": "It drips more.", "author": "customer"});
+    for comment in [to_all, among_us, hers] {
+        shop.act(&ticket, "comments", comment).await.expect(201);
+    }
+    let conversation = shop.app.conversation(&shop.organization, &ANA).await;
+    let said = shop.app.messages(&shop.organization, &conversation).await;
+    let ours: Vec<&Value> = said.iter().filter(|said| said["author"] == "human").collect();
+    let [only] = ours[..] else { panic!("{ours:?}") };
+    assert_eq!(only["content"]["body"], "We come today.");
+    assert_eq!(only["delivery"]["status"], "queued");
+    // Without a conversation there is nobody to say it to.
+    let nobodys = shop.of_somebody("A tap drips").await;
+    let to_nobody = shop.act(&nobodys, "comments", json!({"body": "Hello", "public": true})).await;
+    assert_eq!(to_nobody.refused(409), "ticket.no_recipient");
 }

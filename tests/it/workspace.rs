@@ -37,6 +37,32 @@ async fn an_organisation_says_where_it_is_and_how_it_speaks_and_pays() {
 }
 
 #[tokio::test]
+async fn members_who_come_and_go_leave_the_version_of_the_settings_as_it_is() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    app.settle().await;
+    let seen = app.get(&shop.owner, PATH).await.expect(200);
+    let as_seen = [("if-match", seen.header("etag"))];
+    let role = domain::aggregate::Role::Owner;
+    let other = commands::setup::register_user(&app.commands, shop.id, "Otieno", role).await;
+    let members = format!("/v1/members/{}", other.unwrap());
+    app.post(&shop.owner, &format!("{members}/deactivate"), Value::Null).await.expect(200);
+    app.settle().await;
+    let known = [("if-none-match", seen.header("etag"))];
+    app.send(Method::GET, &shop.owner, PATH, None, &known).await.expect(304);
+    let change = |zone: &str| Some(json!({"timezone": zone}));
+    let rehearsed = format!("{PATH}?dry_run=true");
+    let zone = change("Africa/Nairobi");
+    let told = app.send(Method::PATCH, &shop.owner, &rehearsed, zone.clone(), &as_seen).await;
+    assert_eq!(told.expect(200).header("etag"), seen.header("etag"));
+    let changed = app.send(Method::PATCH, &shop.owner, PATH, zone, &as_seen).await.expect(200);
+    assert_eq!(changed.version(), seen.version() + 1);
+    let late = app.send(Method::PATCH, &shop.owner, PATH, change("UTC"), &as_seen).await;
+    assert_eq!(late.refused(412), "precondition.version");
+    app.assert_verified().await;
+}
+
+#[tokio::test]
 async fn what_the_world_does_not_know_is_refused_by_name() {
     let app = App::start().await;
     let shop = app.organization("Baraka").await;
@@ -105,11 +131,16 @@ async fn where_agents_see_their_own_only_others_conversations_do_not_exist_for_t
     }
     assert_eq!(ids(&agent, "/v1/inbox?q=ana").await, Vec::<Value>::new());
     assert_eq!(ids(&shop.owner, "/v1/inbox?status=all").await.len(), 2);
+    let said = app.get(&shop.owner, &format!("/v1/conversations/{theirs}/messages")).await.data();
+    let message = format!("/messages/{}", said[0]["id"].as_str().unwrap());
+    let media = format!("{message}/media");
     let head = app.store.head();
     let text = json!({"type": "text", "text": {"body": "Hello"}});
     for (method, action, body) in [
         (Method::GET, "", Value::Null),
         (Method::GET, "/messages", Value::Null),
+        (Method::GET, message.as_str(), Value::Null),
+        (Method::GET, media.as_str(), Value::Null),
         (Method::POST, "/messages", text.clone()),
         (Method::POST, "/read", Value::Null),
         (Method::POST, "/assign", json!({"agent_id": shop.agent_id})),
@@ -125,6 +156,18 @@ async fn where_agents_see_their_own_only_others_conversations_do_not_exist_for_t
         let (hidden, missing) = (ask(&theirs).await, ask(&Uuid::now_v7().to_string()).await);
         assert_eq!(hidden.refused(404), missing.refused(404), "{action}");
         assert_eq!(hidden.text, missing.text, "nobody can tell that it is there");
+    }
+    // The rows behind numbers, too.
+    let measures =
+        [("volume.inbound", "aggregate_id"), ("conversations.opened", "conversation_id")];
+    for (measure, field) in measures {
+        let path = format!("/v1/analytics/rows/{measure}?from=2026-01-01T00:00:00Z");
+        let of = async |key: &str| -> Vec<Value> {
+            let rows = app.get(key, &path).await.expect(200).data();
+            rows.as_array().unwrap().iter().map(|row| row[field].clone()).collect()
+        };
+        assert_eq!(of(&agent).await, [json!(nobodys)], "{measure}");
+        assert_eq!(of(&shop.owner).await.len(), 2, "{measure}");
     }
     let rows = app.get(&shop.owner, "/v1/inbox?q=ana").await.expect(200).data();
     let to = json!({"contact_id": rows[0]["contact"]["id"]});

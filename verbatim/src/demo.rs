@@ -1,9 +1,14 @@
-//! `verbatim demo`: an organisation with one WhatsApp line, and a day of its customers, played
-//! over HTTP into the server's own public endpoint.
+//! `verbatim demo`: an organisation with a WhatsApp line and a till at PawaPay, simulators at the
+//! other end of both, and a day of its people and customers, played over HTTP into the server's own
+//! public endpoint.
 
 mod cast;
+mod client;
 mod play;
+mod provider;
 mod screen;
+mod stage;
+mod story;
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -11,10 +16,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use chrono::{DateTime, Days, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use event_store::Clock;
 use serde::{Deserialize, Serialize};
+use simulators::whatsapp::Line;
 use uuid::Uuid;
+
+use client::Client;
+use play::Play;
+use stage::Stage;
 
 use crate::server::{Outcome, Server, asked_to_stop};
 use crate::settings::Settings;
@@ -28,6 +38,11 @@ pub(crate) struct Demo {
     channel_id: Uuid,
     app_secret: String,
     verify_token: String,
+    /// What the simulators take. Nothing real is opened by it.
+    access_token: String,
+    /// Nil until the account at PawaPay is connected.
+    till_id: Uuid,
+    api_token: String,
     account_id: String,
     phone_number_id: String,
     display_phone_number: String,
@@ -35,9 +50,25 @@ pub(crate) struct Demo {
     keys: Members<String>,
     /// The members in whose names the keys call.
     users: Members<Uuid>,
+    /// The owner signs in for what no key may: to approve payouts.
+    #[serde(default)]
+    login: Login,
     /// Midnight of the day that is played.
     day: DateTime<Utc>,
     played: bool,
+}
+
+/// What somebody signs in with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Login {
+    email: String,
+    password: String,
+}
+
+impl Default for Login {
+    fn default() -> Login {
+        Login { email: "wanjiru@baraka.example".into(), password: random_hex() }
+    }
 }
 
 /// One of something for each member of the organisation.
@@ -51,14 +82,17 @@ pub(crate) struct Members<T> {
 
 impl Demo {
     /// All that can be known before anything is founded.
-    fn of_yesterday(base_url: &str) -> Demo {
+    fn of_yesterday() -> Demo {
         let yesterday = Utc::now() - Days::new(1);
         Demo {
-            base_url: base_url.to_owned(),
+            base_url: String::new(),
             organization_id: Uuid::now_v7(),
             channel_id: Uuid::nil(),
             app_secret: random_hex(),
             verify_token: random_hex(),
+            access_token: random_hex(),
+            till_id: Uuid::nil(),
+            api_token: random_hex(),
             account_id: "109785432100001".into(),
             phone_number_id: "104455667788990".into(),
             display_phone_number: "15550100200".into(),
@@ -69,9 +103,31 @@ impl Demo {
                 agent2: Uuid::now_v7(),
                 auditor: Uuid::now_v7(),
             },
+            login: Login::default(),
             day: yesterday.date_naive().and_time(NaiveTime::MIN).and_utc(),
             played: false,
         }
+    }
+
+    /// Before the first customer wrote.
+    fn founded_at(&self) -> DateTime<Utc> {
+        self.day - TimeDelta::hours(7)
+    }
+
+    fn line(&self) -> Line {
+        Line {
+            account_id: self.account_id.clone(),
+            phone_number_id: self.phone_number_id.clone(),
+            display_phone_number: self.display_phone_number.clone(),
+        }
+    }
+
+    fn line_webhook(&self) -> String {
+        format!("{}/webhooks/whatsapp/{}", self.base_url, self.channel_id)
+    }
+
+    fn till_webhook(&self) -> String {
+        format!("{}/webhooks/pawapay/{}", self.base_url, self.till_id)
     }
 }
 
@@ -94,24 +150,22 @@ impl Hand {
 
 pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
     let file = settings.data_dir().join("demo.json");
-    let kept = kept(&file)?;
+    let mut demo = kept(&file)?.unwrap_or_else(Demo::of_yesterday);
     let hand = Hand(Arc::default());
-    let server = Server::start(settings, Clock::Told(hand.0.clone())).await?;
-    let application = server.bind(settings, true).await?;
-    let base_url = format!("http://{}", application.address());
+    let mut stage = Stage::set(settings, &demo)?;
+    let settings = stage.faced(settings);
+    let server =
+        Server::start(&settings, Clock::Told(hand.0.clone()), settings.post(true)?).await?;
+    let application = server.bind(&settings, true).await?;
+    demo.base_url = format!("http://{}", application.address());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = actix_web::rt::spawn(application.run(async {
         tokio::select! { () = asked_to_stop() => {}, _ = stopped => {} }
     }));
-    let prepared = prepare(&server, &file, kept, &base_url, &hand);
     let outcome = tokio::select! {
-        outcome = prepared => outcome,
+        outcome = prepare(&server, &file, &mut demo, &mut stage, &hand) => outcome,
         // Stopped in the middle of the day: the next start plays the rest.
         () = asked_to_stop() => Err("stopped before the day was over".into()),
-    };
-    let outcome = match outcome {
-        Ok(demo) => screen::show(&demo).await,
-        failed => failed.map(drop),
     };
     if outcome.is_err() {
         let _ = stop.send(());
@@ -125,24 +179,25 @@ pub(crate) async fn run(settings: &Settings) -> Outcome<()> {
 async fn prepare(
     server: &Server,
     file: &Path,
-    kept: Option<Demo>,
-    base_url: &str,
+    demo: &mut Demo,
+    stage: &mut Stage,
     hand: &Hand,
-) -> Outcome<Demo> {
-    let mut demo = match kept {
-        Some(demo) => Demo { base_url: base_url.to_owned(), ..demo },
-        None => Demo::of_yesterday(base_url),
-    };
-    keep(file, &demo)?;
+) -> Outcome<()> {
+    keep(file, demo)?;
+    let client = Client::new(&demo.base_url, server.commands.store().clone());
     if !demo.played {
-        hand.set(Some(demo.day));
-        cast::found(&server.commands, &mut demo, |demo| keep(file, demo)).await?;
-        play::day(&demo, hand).await?;
+        hand.set(Some(demo.founded_at()));
+        cast::found(&server.commands, &client, demo, |demo| keep(file, demo)).await?;
+    }
+    stage.open(&client, demo).await?;
+    if !demo.played {
+        Play::new(demo, &client, hand, stage).day().await?;
         demo.played = true;
-        keep(file, &demo)?;
+        keep(file, demo)?;
     }
     hand.set(None);
-    Ok(demo)
+    stage.come_alive(demo);
+    screen::show(demo, &client).await
 }
 
 /// What an earlier start has kept. A file that can't be read is not passed over: the keys to what
@@ -193,7 +248,7 @@ mod tests {
         let file = file("rights");
         std::fs::write(&file, "{}").unwrap();
         std::fs::write(file.with_extension("new"), "left behind").unwrap();
-        let demo = Demo::of_yesterday("http://127.0.0.1:1");
+        let demo = Demo::of_yesterday();
         keep(&file, &demo).unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let again = kept(&file).unwrap().unwrap();

@@ -4,13 +4,14 @@ mod demo;
 mod server;
 mod settings;
 mod staff;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use settings::Settings;
+use telemetry::Telemetry;
 
 /// Event-sourced backend for customer messaging.
 #[derive(Parser)]
@@ -43,17 +44,20 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let quiet = !matches!(verb, Verb::Serve);
-    tell_log(if quiet { "warn" } else { "info,sqlx::postgres::notice=warn" });
+    let tells = if quiet { "warn" } else { "info,sqlx::postgres::notice=warn" };
     // Whoever makes an HTTP client finds it; that there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // actix starts workers of its own; this runtime carries the rest.
     let outcome = actix_web::rt::System::with_tokio_rt(runtime).block_on(async {
-        match verb {
+        let telemetry = Telemetry::start(&arguments.settings.log, tells)?;
+        let outcome = match verb {
             Verb::Serve => server::serve(&arguments.settings).await,
             Verb::Demo => demo::run(&arguments.settings).await,
             Verb::Openapi => Ok(()),
             Verb::Staff(verb) => staff::run(&arguments.settings, &verb).await,
-        }
+        };
+        telemetry.end().await;
+        outcome
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,12 +75,4 @@ fn runtime() -> tokio::runtime::Runtime {
         .enable_all()
         .build()
         .expect("the system gives threads")
-}
-
-/// Readable on a terminal, JSON elsewhere. `RUST_LOG` says how much.
-fn tell_log(otherwise: &str) {
-    use std::io::IsTerminal;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() { log.init() } else { log.json().init() }
 }

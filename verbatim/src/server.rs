@@ -3,25 +3,30 @@
 use std::error::Error;
 use std::time::Duration;
 
-use api::{Application, State};
+use api::{Application, Serves, State};
+use commands::access::letters;
 use commands::gateways::http;
 use commands::gateways::smtp::Post;
 use commands::gateways::whatsapp::graph::{GraphSettings, Graphs};
 use commands::policies::release_work::{ReleaseWork, Releaser};
 use commands::policies::send_mails::{Mailer, SendMails};
-use commands::policies::send_messages::{SendMessages, Sender};
+use commands::policies::send_messages::{Pace, SendMessages, Sender};
 use commands::policies::submit_payouts::{PawaPaySettings, Payer, SubmitPayouts};
 use commands::policies::submit_templates::{SubmitTemplates, Submitter};
-use commands::{Commands, effects, policies, presence};
+use commands::{Commands, attempts, effects, policies, presence, sweep};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::settings::Settings;
+use crate::telemetry;
+
+/// Where the providers are.
+const WHATSAPP: &str = "https://graph.facebook.com";
+const PAWAPAY: &str = "https://api.pawapay.io";
 
 /// How long all workers together may take to end what they are about.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -40,7 +45,7 @@ pub(crate) struct Server {
 
 /// `verbatim serve`.
 pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
-    let server = Server::start(settings, Clock::Database).await?;
+    let server = Server::start(settings, Clock::Database, settings.post(false)?).await?;
     let application = server.bind(settings, false).await?;
     tracing::info!("Listening on http://{}", application.address());
     application.run(asked_to_stop()).await?;
@@ -49,9 +54,8 @@ pub(crate) async fn serve(settings: &Settings) -> Outcome<()> {
 }
 
 impl Server {
-    pub(crate) async fn start(settings: &Settings, clock: Clock) -> Outcome<Server> {
+    pub(crate) async fn start(settings: &Settings, clock: Clock, post: Post) -> Outcome<Server> {
         let dir = settings.data_dir();
-        let post = Post::new(settings.smtp_url(), settings.mail_from())?;
         let told = settings.master_key().map(MasterKey::from_hex).transpose()?;
         let (options, embedded) = match settings.database_url() {
             Some(url) => {
@@ -70,54 +74,24 @@ impl Server {
             None => MasterKey::from_file(&dir.join("master.key"))?,
         };
         let store = Store::open(&database, master, clock).await?;
-        projections::live::prepare(&database).await?;
-        let commands = Commands::new(store.clone());
+        let commands = Commands::new(store);
         let whatsapp = GraphSettings {
-            base_url: settings.whatsapp_base_url.clone(),
+            base_url: settings.whatsapp_base_url().unwrap_or(WHATSAPP).to_owned(),
             version: settings.whatsapp_version.clone(),
         };
         let graphs = Graphs::new(http::client()?, whatsapp.clone());
-        let sender = Sender::new(commands.clone(), http::client()?, whatsapp);
-        let submitter = Submitter::new(commands.clone(), graphs.clone());
-        let payer = Payer::new(
-            commands.clone(),
-            http::client()?,
-            PawaPaySettings {
-                base_url: settings.pawapay_base_url.clone(),
-                grace: PawaPaySettings::GRACE,
-            },
-        )?;
-        let mailer = Mailer::new(commands.clone(), post);
-        let releaser = Releaser::new(commands.clone());
         let (stop, stopped) = watch::channel(false);
-        let workers = vec![
-            tokio::spawn(projections::live::run(database.clone(), store.clone(), stopped.clone())),
-            tokio::spawn(projections::search::run(
-                database.clone(),
-                store.clone(),
-                stopped.clone(),
-            )),
-            tokio::spawn(policies::run(
-                commands.clone(),
-                ReleaseWork::new(commands.clone()),
-                stopped.clone(),
-            )),
-            tokio::spawn(policies::run(commands.clone(), SendMails, stopped.clone())),
-            tokio::spawn(policies::run(commands.clone(), SendMessages, stopped.clone())),
-            tokio::spawn(policies::run(commands.clone(), SubmitPayouts, stopped.clone())),
-            tokio::spawn(policies::run(
-                commands.clone(),
-                SubmitTemplates::new(store.clone()),
-                stopped.clone(),
-            )),
-            // Decisions may borrow across awaits in ways that keep them on one thread.
-            actix_web::rt::spawn(effects::run(commands.clone(), mailer, stopped.clone())),
-            actix_web::rt::spawn(effects::run(commands.clone(), payer, stopped.clone())),
-            actix_web::rt::spawn(effects::run(commands.clone(), releaser, stopped.clone())),
-            actix_web::rt::spawn(presence::run(commands.clone(), stopped.clone())),
-            actix_web::rt::spawn(effects::run(commands.clone(), sender, stopped.clone())),
-            actix_web::rt::spawn(effects::run(commands.clone(), submitter, stopped)),
-        ];
+        let mut workers = vec![];
+        if settings.role.answers() {
+            workers.extend(answering(&commands, &stopped));
+        }
+        if settings.role.works() {
+            projections::live::prepare(&database).await?;
+            let callers = Callers::of(settings, &commands, whatsapp, &graphs, post)?;
+            workers.extend(feeding(&database, commands.store(), &stopped));
+            workers.extend(following(&commands, &stopped));
+            workers.extend(callers.calling(&commands, &stopped));
+        }
         Ok(Server { commands, graphs, database, embedded, stop, workers })
     }
 
@@ -127,9 +101,10 @@ impl Server {
             self.commands.clone(),
             self.database.clone(),
             self.graphs.clone(),
-            metrics(),
+            telemetry::metrics(),
         );
-        let state = state.on(settings.terms.told(demo));
+        let serves = if settings.role.answers() { Serves::Everything } else { Serves::Health };
+        let state = state.on(settings.terms.told(demo)).serving(serves);
         let listen = &settings.listen;
         let application = Application::bind(state, listen)
             .await
@@ -146,6 +121,7 @@ impl Server {
                 worker.abort();
             }
         }
+        self.commands.store().leases().leave().await;
         self.database.close().await;
         if let Some(embedded) = self.embedded
             && let Err(error) = embedded.stop().await
@@ -155,12 +131,82 @@ impl Server {
     }
 }
 
-/// What `/metrics` shows. Without it the server serves all the same.
-fn metrics() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new()
-        .install_recorder()
-        .inspect_err(|error| tracing::warn!(%error, "There will be no metrics"))
-        .ok()
+type Workers = Vec<JoinHandle<()>>;
+
+/// What is left to do after answers of this process.
+fn answering(commands: &Commands, stopped: &watch::Receiver<bool>) -> Workers {
+    vec![
+        actix_web::rt::spawn(attempts::run(commands.clone(), stopped.clone())),
+        actix_web::rt::spawn(letters::run(commands.clone(), stopped.clone())),
+    ]
+}
+
+/// What follows the log into read models.
+fn feeding(database: &Database, store: &Store, stopped: &watch::Receiver<bool>) -> Workers {
+    let (live, search) = (database.clone(), database.clone());
+    vec![
+        tokio::spawn(projections::live::run(live, store.clone(), stopped.clone())),
+        tokio::spawn(projections::search::run(search, store.clone(), stopped.clone())),
+        tokio::spawn(projections::statistics::run(database.clone(), stopped.clone())),
+    ]
+}
+
+/// What follows the log with commands and effects, and looks after what is beside the log.
+fn following(commands: &Commands, stopped: &watch::Receiver<bool>) -> Workers {
+    let releases = ReleaseWork::new(commands.clone());
+    let submits = SubmitTemplates::new(commands.store().clone());
+    vec![
+        tokio::spawn(policies::run(commands.clone(), releases, stopped.clone())),
+        tokio::spawn(policies::run(commands.clone(), SendMails, stopped.clone())),
+        tokio::spawn(policies::run(commands.clone(), SendMessages, stopped.clone())),
+        tokio::spawn(policies::run(commands.clone(), SubmitPayouts, stopped.clone())),
+        tokio::spawn(policies::run(commands.clone(), submits, stopped.clone())),
+        actix_web::rt::spawn(presence::run(commands.clone(), stopped.clone())),
+        tokio::spawn(sweep::run(commands.clone(), stopped.clone())),
+    ]
+}
+
+/// Who carries out effects.
+struct Callers {
+    mailer: Mailer,
+    payer: Payer,
+    releaser: Releaser,
+    sender: Sender,
+    submitter: Submitter,
+}
+
+impl Callers {
+    fn of(
+        settings: &Settings,
+        commands: &Commands,
+        whatsapp: GraphSettings,
+        graphs: &Graphs,
+        post: Post,
+    ) -> Outcome<Callers> {
+        let pawapay = PawaPaySettings {
+            base_url: settings.pawapay_base_url().unwrap_or(PAWAPAY).to_owned(),
+            grace: PawaPaySettings::GRACE,
+        };
+        Ok(Callers {
+            mailer: Mailer::new(commands.clone(), post),
+            payer: Payer::new(commands.clone(), http::client()?, pawapay)?,
+            releaser: Releaser::new(commands.clone()),
+            sender: Sender::new(commands.clone(), http::client()?, whatsapp)
+                .at(Pace::per_second(settings.whatsapp_line_rate)),
+            submitter: Submitter::new(commands.clone(), graphs.clone()),
+        })
+    }
+
+    fn calling(self, commands: &Commands, stopped: &watch::Receiver<bool>) -> Workers {
+        // Decisions may borrow across awaits in ways that keep them on one thread.
+        vec![
+            actix_web::rt::spawn(effects::run(commands.clone(), self.mailer, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), self.payer, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), self.releaser, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), self.sender, stopped.clone())),
+            actix_web::rt::spawn(effects::run(commands.clone(), self.submitter, stopped.clone())),
+        ]
+    }
 }
 
 /// Ctrl-C, or the signal that service managers send.

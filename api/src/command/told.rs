@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Noun;
+use crate::dry_run;
 use crate::openapi::{Described, Operation, Schemas};
 use crate::problem::Problem;
 
@@ -87,9 +88,37 @@ impl<T: JsonSchema, E: JsonSchema> JsonSchema for Named<T, E> {
 #[derive(Debug)]
 pub(crate) struct Of<K, A, E>(PhantomData<(K, A, E)>);
 
-/// The word for a report on many, which have no version together.
+/// The word for what has no version, like a report on many.
 #[derive(Debug)]
 pub(crate) struct About<T>(PhantomData<T>);
+
+/// The same, but without where the log stood: whoever asks must not learn whether anything happened.
+#[derive(Debug)]
+pub(crate) struct Discreet<T>(PhantomData<T>);
+
+/// The word for an answer in somebody else's form, without our envelope.
+#[derive(Debug)]
+pub(crate) struct Bare<T>(PhantomData<T>);
+
+/// What is told in an answer.
+pub(crate) trait Word {
+    /// Whether an answer with status 200 has an `ETag`.
+    const IS_VERSIONED: bool = false;
+    /// Whether it says where the log stood.
+    const IS_PLACED: bool = true;
+}
+
+impl<K: Kind, A, E> Word for Of<K, A, E> {
+    const IS_VERSIONED: bool = K::STATUS == 200;
+}
+
+impl<T> Word for About<T> {}
+
+impl<T> Word for Discreet<T> {
+    const IS_PLACED: bool = false;
+}
+
+impl<T> Word for Bare<T> {}
 
 /// The answer to a command; `T` says what it holds.
 #[derive(Debug)]
@@ -112,7 +141,8 @@ impl<T> Responder for Told<T> {
 impl<K: Kind, A: Noun, E: JsonSchema> Described for Told<Of<K, A, E>> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         let data = schemas.told::<Named<A::Told, E>>();
-        describe(operation, K::STATUS, &data);
+        describe(operation, K::STATUS, enveloped(&data), schemas);
+        operation.tells("Log-Position");
         operation.tells("ETag");
         let on_one = !operation.path_parameters().is_empty();
         if on_one {
@@ -120,7 +150,7 @@ impl<K: Kind, A: Noun, E: JsonSchema> Described for Told<Of<K, A, E>> {
         }
         if K::MAKES {
             operation.tells("Location");
-        } else if on_one {
+        } else {
             operation.shares("If-Match");
             operation.refuses(400, &["precondition.invalid"]);
             operation.refuses(412, &["precondition.version"]);
@@ -130,23 +160,42 @@ impl<K: Kind, A: Noun, E: JsonSchema> Described for Told<Of<K, A, E>> {
 
 impl<T: JsonSchema> Described for Told<About<T>> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        let data = schemas.told::<T>();
-        describe(operation, 200, &data);
+        Told::<Discreet<T>>::describe(operation, schemas);
+        operation.tells("Log-Position");
     }
 }
 
-/// What all commands tell, and refuse.
-fn describe(operation: &mut Operation, status: u16, data: &Value) {
-    let schema = json!({
+impl<T: JsonSchema> Described for Told<Discreet<T>> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        let data = schemas.told::<T>();
+        describe(operation, 200, enveloped(&data), schemas);
+    }
+}
+
+impl<T: JsonSchema> Described for Told<Bare<T>> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        let schema = schemas.told::<T>();
+        describe(operation, 200, schema, schemas);
+        operation.tells("Log-Position");
+    }
+}
+
+fn enveloped(data: &Value) -> Value {
+    json!({
         "type": "object",
         "properties": { "data": data },
         "required": ["data"],
-    });
+    })
+}
+
+/// What all commands tell, and refuse.
+fn describe(operation: &mut Operation, status: u16, schema: Value, schemas: &mut Schemas) {
     operation.answers(status, "application/json", schema);
-    operation.tells("Log-Position");
+    operation.rehearses(schemas.told::<dry_run::Told>());
     operation.tells("Idempotent-Replayed");
     operation.shares("Idempotency-Key");
-    operation.refuses(400, &["idempotency.invalid_key"]);
+    operation.refuses(400, &["idempotency.invalid_key", "query.invalid"]);
     operation.refuses(409, &["idempotency.in_flight", "contended"]);
     operation.refuses(422, &["idempotency.key_reused"]);
+    operation.refuses(503, &["unavailable"]);
 }

@@ -2,7 +2,7 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::ContentType;
-use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::document::SHARED;
 use super::{Operation, Schemas};
 use crate::problem::Problem;
+use crate::query::Query;
 
 pub(crate) trait Described {
     fn describe(operation: &mut Operation, schemas: &mut Schemas);

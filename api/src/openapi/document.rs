@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::refusal;
 use super::{Operation, Schemas, example};
+use crate::dry_run;
 use crate::limits::is_counted;
 use crate::problem::Document;
 use crate::routes::TAGS;
@@ -46,11 +47,22 @@ pub(super) const SHARED: &[Shared] = &[
         refusals: &[(400, "min_position.invalid"), (409, "log.epoch"), (503, "read_model.lagging")],
     },
     Shared {
+        name: dry_run::NAME,
+        place: "query",
+        schema: || json!({ "type": "boolean", "default": false }),
+        description: "`true` asks what would be recorded, or refused; nothing is written. An \
+                      `ETag` in the answer is the version that it was decided on: with that as \
+                      `If-Match` it happens just so or not at all.",
+        refusals: &[],
+    },
+    Shared {
         name: "Idempotency-Key",
         place: "header",
         schema: || json!({ "type": "string", "minLength": 1, "maxLength": 255 }),
         description: "Visible ASCII characters of the client's choice. Who repeats the request \
-                      under the same key gets the first one's answer, and it happens once.",
+                      under the same key gets the first one's answer, and it happens once. That \
+                      holds for 30 days, for ten minutes where somebody signs in or the answer \
+                      holds what opens something, and for ever where money is asked for.",
         refusals: &[],
     },
     Shared {
@@ -58,6 +70,13 @@ pub(super) const SHARED: &[Shared] = &[
         place: "header",
         schema: || json!({ "type": "string", "examples": ["\"3\""] }),
         description: "The `ETag` of what the decision was taken on; refused if it is over.",
+        refusals: &[],
+    },
+    Shared {
+        name: "If-None-Match",
+        place: "header",
+        schema: || json!({ "type": "string", "examples": ["\"3\""] }),
+        description: "The `ETag` of what the client has; 304 if it still looks so.",
         refusals: &[],
     },
 ];
@@ -72,10 +91,17 @@ struct Header {
 
 const HEADERS: &[Header] = &[
     Header {
+        name: "Content-Disposition",
+        always: true,
+        schema: || json!({ "type": "string", "examples": ["attachment; filename=\"pot.jpg\""] }),
+        description: "What to call the file.",
+    },
+    Header {
         name: "ETag",
         always: true,
         schema: || json!({ "type": "string", "examples": ["\"3\""] }),
-        description: "The version, in quotes, for `If-Match`.",
+        description: "The version, in quotes, for `If-Match`; behind a dot a mark of how it looks, \
+                      where that can change without a new version.",
     },
     Header {
         name: "Idempotent-Replayed",
@@ -128,9 +154,9 @@ const HEADERS: &[Header] = &[
 ];
 
 impl Header {
-    fn told(&self, required: bool) -> Value {
+    fn told(&self) -> Value {
         json!({
-            "required": required,
+            "required": self.always,
             "description": self.description,
             "schema": (self.schema)(),
         })
@@ -160,13 +186,9 @@ pub(super) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
-/// A reference to a header; where it need not be there, the header itself.
-pub(super) fn header(name: &str, always: bool) -> Value {
-    let known = HEADERS.iter().find(|header| header.name == name);
-    match known.filter(|header| header.always && !always) {
-        Some(header) => header.told(false),
-        None => json!({ "$ref": format!("#/components/headers/{name}") }),
-    }
+/// A reference to a header.
+pub(super) fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
 pub(super) fn assemble(mut operations: Vec<Operation>, mut schemas: Schemas) -> Value {
@@ -235,7 +257,7 @@ fn refer(responses: &mut Value, operation: &Operation, usual: &Usual) {
 
 fn components(named: Map<String, Value>, usual: &Usual) -> Value {
     let parameters = SHARED.iter().map(|shared| (shared.name.to_owned(), shared.told(false)));
-    let headers = HEADERS.iter().map(|header| (header.name.to_owned(), header.told(header.always)));
+    let headers = HEADERS.iter().map(|header| (header.name.to_owned(), header.told()));
     let responses =
         usual.iter().map(|(status, codes)| (status.to_string(), refusal(*status, codes)));
     json!({

@@ -7,7 +7,7 @@ use domain::aggregate::Role;
 use serde_json::{Map, Value, json};
 
 use super::document::{header, parameter, required};
-use crate::problem;
+use crate::{dry_run, problem};
 
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -23,8 +23,11 @@ pub(crate) struct Operation {
     pub(super) required: Option<&'static str>,
     pub(super) body: Option<Value>,
     success: Option<(u16, Map<String, Value>)>,
-    /// Whether the operation always has them.
-    headers: Vec<(&'static str, bool)>,
+    /// The answer to a dry run.
+    rehearsal: Option<Value>,
+    /// Whether it can only be done, because it leaves the building at once.
+    done_only: bool,
+    headers: Vec<&'static str>,
     pub(super) problems: BTreeMap<u16, BTreeSet<String>>,
 }
 
@@ -42,6 +45,8 @@ impl Operation {
             required: None,
             body: None,
             success: None,
+            rehearsal: None,
+            done_only: false,
             headers: vec![],
             problems: BTreeMap::new(),
         }
@@ -78,10 +83,18 @@ impl Operation {
 
     /// A header that has to be sent.
     pub(crate) fn header(&mut self, name: &str, description: &str) -> &mut Operation {
+        self.takes_header(name, description, true)
+    }
+
+    pub(crate) fn optional_header(&mut self, name: &str, description: &str) -> &mut Operation {
+        self.takes_header(name, description, false)
+    }
+
+    fn takes_header(&mut self, name: &str, description: &str, required: bool) -> &mut Operation {
         self.parameters.push(json!({
             "name": name,
             "in": "header",
-            "required": true,
+            "required": required,
             "description": description,
             "schema": { "type": "string" },
         }));
@@ -120,6 +133,28 @@ impl Operation {
         contents.insert(content.to_owned(), json!({ "schema": schema }));
     }
 
+    /// Can be asked what it would do; the answer to that.
+    pub(crate) fn rehearses(&mut self, schema: Value) {
+        if !self.done_only {
+            self.rehearsal = Some(schema);
+            self.shares(dry_run::NAME);
+        }
+    }
+
+    /// Offers no dry run: it asks another party, it changes nothing anyhow, or it lets somebody in.
+    /// Why, each of them says in `tests/it/contract/dry_run.rs`.
+    pub(crate) fn is_done_only(&mut self) -> &mut Operation {
+        self.done_only = true;
+        self
+    }
+
+    /// What changes something and offers no dry run refuses to be asked for one.
+    pub(super) fn refuses_dry_run(&mut self) {
+        if !self.method.is_safe() && self.rehearsal.is_none() {
+            self.refuses(400, &["dry_run.not_offered"]);
+        }
+    }
+
     pub(crate) fn succeeds_with(&mut self, status: u16) {
         if let Some((usual, _)) = &mut self.success {
             *usual = status;
@@ -128,12 +163,7 @@ impl Operation {
 
     /// A header of the answer.
     pub(crate) fn tells(&mut self, header: &'static str) {
-        self.headers.push((header, true));
-    }
-
-    /// A header that an answer may have, or not.
-    pub(crate) fn may_tell(&mut self, header: &'static str) {
-        self.headers.push((header, false));
+        self.headers.push(header);
     }
 
     /// The names in braces.
@@ -191,13 +221,29 @@ impl Operation {
 
     fn responses(&self) -> Value {
         let mut responses = Map::new();
+        if let Some(schema) = &self.rehearsal {
+            let told = json!({
+                "description": "What it would do, where a dry run was asked for",
+                "headers": headers(&["Log-Position"]),
+                "content": { dry_run::CONTENT: { "schema": schema } },
+            });
+            responses.insert("200".to_owned(), told);
+        }
         if let Some((status, content)) = &self.success {
+            let mut content = content.clone();
+            if let (200, Some(schema)) = (status, &self.rehearsal) {
+                content.insert(dry_run::CONTENT.to_owned(), json!({ "schema": schema }));
+            }
             let told = json!({
                 "description": reason(*status),
                 "headers": headers(&self.headers),
                 "content": content,
             });
             responses.insert(status.to_string(), told);
+        }
+        if self.parameters.contains(&parameter("If-None-Match")) {
+            let told = json!({ "description": reason(304), "headers": headers(&self.headers) });
+            responses.insert("304".to_owned(), told);
         }
         for (status, codes) in &self.problems {
             responses.insert(status.to_string(), refusal(*status, codes));
@@ -208,9 +254,9 @@ impl Operation {
 
 /// An answer that is a problem document with one of these codes.
 pub(super) fn refusal(status: u16, codes: &BTreeSet<String>) -> Value {
-    let more: &[(&str, bool)] = match status {
-        401 => &[("WWW-Authenticate", true)],
-        409 | 429 | 502 | 503 => &[("Retry-After", true)],
+    let more: &[&str] = match status {
+        401 => &["WWW-Authenticate"],
+        409 | 429 | 502 | 503 => &["Retry-After"],
         _ => &[],
     };
     json!({
@@ -225,9 +271,9 @@ pub(super) fn refusal(status: u16, codes: &BTreeSet<String>) -> Value {
     })
 }
 
-fn headers(names: &[(&str, bool)]) -> Value {
-    let all = names.iter().copied().chain([("X-Request-Id", true)]);
-    Value::Object(all.map(|(name, always)| (name.to_owned(), header(name, always))).collect())
+fn headers(names: &[&str]) -> Value {
+    let all = names.iter().copied().chain(["X-Request-Id"]);
+    Value::Object(all.map(|name| (name.to_owned(), header(name))).collect())
 }
 
 fn reason(status: u16) -> &'static str {

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 const PATH: &str = "/components/schemas";
@@ -20,6 +21,7 @@ impl Default for Schemas {
             SchemaSettings::draft2020_12().with(|settings| {
                 settings.definitions_path = PATH.into();
                 settings.meta_schema = None;
+                settings.transforms.push(Box::new(RecursiveTransform(left_out)));
             })
         };
         Schemas {
@@ -75,6 +77,14 @@ impl Schemas {
             all.insert(name, schema);
         }
         all
+    }
+}
+
+/// That a field may be left out is said by its not being required. Null, which derives give such a
+/// field as its default, is often none of its values, and seldom what leaving it out means.
+fn left_out(schema: &mut Schema) {
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
     }
 }
 

@@ -14,7 +14,7 @@ use domain::{contact, conversation};
 use super::Problem;
 
 /// Another request with the same idempotency key is being answered, or was faster.
-pub(crate) const KEY_USED: &str = "idempotency.in_flight";
+const KEY_USED: &str = "idempotency.in_flight";
 
 /// Status, code, and the field that all of it is about.
 type Told = (StatusCode, &'static str, Option<&'static str>);
@@ -119,6 +119,10 @@ impl From<Error> for Problem {
                 "a request with this idempotency key is being answered; try again",
             )
             .retry_after(1),
+            Error::DryRun => {
+                // Whoever asked for it finds the plan and tells that.
+                Problem::unavailable("unavailable", "a dry run was not told; try again")
+            }
             Error::Contended => Problem::conflict(
                 "contended",
                 "too many others write to the same place at once; try again",
@@ -147,15 +151,16 @@ impl From<sqlx::Error> for Problem {
 impl From<projections::Error> for Problem {
     fn from(error: projections::Error) -> Problem {
         match error {
-            projections::Error::Building(model) => building(model),
+            projections::Error::Building(model) => building(model, 5),
             error => unavailable(&error),
         }
     }
 }
 
-pub(crate) fn building(model: &str) -> Problem {
+/// `wait` is in seconds.
+pub(crate) fn building(model: &str, wait: u32) -> Problem {
     Problem::unavailable("read_model.building", format!("read model {model} is being built"))
-        .retry_after(5)
+        .retry_after(wait)
         .with("model", model)
 }
 
@@ -248,6 +253,7 @@ mod tests {
             user::Error::SecondFactorActive.into(),
             user::Error::NoSecondFactor.into(),
             user::Error::SecondFactorRequired.into(),
+            user::Error::SecondFactorDue.into(),
             user::Error::CodeUsed.into(),
             user::Error::NoSuchRecoveryCode.into(),
         ]

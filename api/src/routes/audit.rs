@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use event_store::log::Recorded;
 use projections::audit::{self, Audit, Filter, Row};
@@ -12,13 +12,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::AuditReader;
+use crate::auth::{AuditReader, Member};
 use crate::envelope;
 use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
-use crate::reading;
+use crate::query::Query;
+use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/audit/events", list)
@@ -28,7 +29,7 @@ pub(super) fn routes(api: &mut Api) {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(super) struct Asked {
     /// Who did it.
     #[schemars(example = &"user:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     actor: Option<String>,
@@ -54,7 +55,7 @@ struct Asked {
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AuditEvent")]
-struct Item {
+pub(super) struct Item {
     position: i64,
     #[schemars(example = &"contact.Registered")]
     action: String,
@@ -70,6 +71,20 @@ struct Item {
     /// What the log holds of it; null stands where a person was erased.
     #[schemars(example = serde_json::json!({"Registered": {"name": "Ada Obi"}}))]
     payload: Value,
+    origin: Origin,
+}
+
+/// By what means it was done, and from where, as far as somebody asked for it.
+#[derive(Default, Serialize, JsonSchema)]
+#[schemars(rename = "AuditOrigin")]
+struct Origin {
+    /// A key, a session, or a visit of the platform's staff.
+    #[schemars(example = &"key:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
+    via: Option<String>,
+    #[schemars(example = &"203.0.113.7")]
+    ip: Option<String>,
+    #[schemars(example = &"curl/8.5")]
+    user_agent: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -86,17 +101,27 @@ async fn list(
     AuditReader(member): AuditReader,
     asked: Query<Asked>,
 ) -> Result<envelope::Page<Item>, Problem> {
+    events(&state, &member, asked).await
+}
+
+/// What the log holds of the organisation that somebody reads for.
+pub(super) async fn events(
+    state: &State,
+    member: &Member,
+    asked: Query<Asked>,
+) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<i64>::asked(asked.limit, asked.cursor.as_deref())?;
-    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let min = Position::asked(state, asked.min_position.as_deref())?;
     let filter = filter(asked.into_inner())?;
-    let (live, finder) = reading::finder(&state, &member, &Audit, min).await?;
+    let (live, finder) = reading::finder(state, member, &Audit, min).await?;
     let rows = audit::page(&finder, filter, page.after, page.fetch()).await?;
     let cut = page.cut(rows, |row| row.position);
     let positions: Vec<i64> = cut.rows.iter().map(|row| row.position).collect();
     let recorded = audit::recorded(&state.database.app, member.tenant(), &positions).await?;
     let mut payloads = HashMap::with_capacity(recorded.len());
-    for event in recorded {
-        payloads.insert(event.position, payload(&state, event).await?);
+    let origins = origins(state, member, &recorded).await?;
+    for (event, origin) in recorded.into_iter().zip(origins) {
+        payloads.insert(event.position, (payload(state, event).await?, origin));
     }
     let item = |row: Row| item(payloads.remove(&row.position).unwrap_or_default(), row);
     let items = cut.rows.into_iter().map(item).collect();
@@ -133,33 +158,37 @@ async fn payload(state: &State, event: Recorded) -> Result<Value, Problem> {
         Ok(()) | Err(event_store::Error::BadToken) => {}
         Err(error) => return Err(error.into()),
     }
-    unwrap(&mut payload);
+    reading::unwrap(&mut payload);
     Ok(payload)
 }
 
-/// Puts opened personal values in the place of the objects that hold them.
-fn unwrap(value: &mut Value) {
-    match value {
-        Value::Object(members) if members.len() == 1 && members.contains_key(MARKER) => {
-            match members.remove(MARKER) {
-                Some(Value::Object(mut body)) => *value = body.remove("v").unwrap_or_default(),
-                Some(Value::Null) => *value = Value::Null,
-                Some(token) => {
-                    members.insert(MARKER.to_owned(), token);
-                }
-                None => {}
-            }
-        }
-        Value::Object(members) => members.values_mut().for_each(unwrap),
-        Value::Array(items) => items.iter_mut().for_each(unwrap),
-        _ => {}
-    }
+async fn origins(
+    state: &State,
+    member: &Member,
+    recorded: &[Recorded],
+) -> Result<Vec<Origin>, Problem> {
+    let read = |event: &Recorded| serde_json::from_str(&event.metadata).unwrap_or_default();
+    let told: Vec<Value> = recorded.iter().map(read).collect();
+    let token = |told: &Value, name: &str| {
+        told[name].get(domain::personal::MARKER).and_then(|it| it.as_str().map(str::to_owned))
+    };
+    let tokens: Vec<String> = told
+        .iter()
+        .flat_map(|told| [token(told, "ip"), token(told, "user_agent")])
+        .flatten()
+        .collect();
+    let values = Values::open(state, member, &tokens).await?;
+    let origin = |told: &Value| Origin {
+        via: told["via"].as_str().map(str::to_owned),
+        ip: values.text(token(told, "ip").as_ref()),
+        user_agent: values.text(token(told, "user_agent").as_ref()),
+    };
+    Ok(told.iter().map(origin).collect())
 }
 
-const MARKER: &str = domain::personal::MARKER;
-
-fn item(payload: Value, row: Row) -> Item {
+fn item((payload, origin): (Value, Origin), row: Row) -> Item {
     Item {
+        origin,
         position: row.position,
         action: row.action,
         actor: row.actor,
@@ -177,8 +206,6 @@ fn item(payload: Value, row: Row) -> Item {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn asked(aggregate: Option<&str>) -> Asked {
@@ -202,18 +229,5 @@ mod tests {
         assert_eq!(one.aggregate_id.as_deref(), Some("7"));
         let all = filter(asked(Some("contact"))).unwrap();
         assert_eq!((all.aggregate_type.as_deref(), all.aggregate_id), (Some("contact"), None));
-    }
-
-    #[test]
-    fn opened_values_stand_where_they_were_and_erased_ones_are_null() {
-        let mut payload = json!({"Renamed": {
-            "name": {"$personal": {"subject": "5", "class": "identity", "v": "Ana"}},
-            "others": [{"$personal": null}, {"$personal": "token"}],
-        }});
-        unwrap(&mut payload);
-        assert_eq!(
-            payload,
-            json!({"Renamed": {"name": "Ana", "others": [null, {"$personal": "token"}]}})
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::channel::{Provider, WhenClosed};
 use projections::channels::{self, Alert, Channels, Cursor, Filter, Row};
@@ -15,8 +15,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading;
 
 pub(super) fn routes(api: &mut Api) {
@@ -37,12 +38,6 @@ struct ListAsked {
     status: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -136,7 +131,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Channels, min).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use projections::contacts::{self, Contacts, Cursor, Row};
 use schemars::JsonSchema;
@@ -14,8 +14,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -34,12 +35,6 @@ struct ListAsked {
     tag: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -81,10 +76,10 @@ async fn list(
     let tag = reading::text("tag", asked.tag.clone())?;
     let searched = reading::search(&state, &member, asked.q.as_deref(), min).await?;
     let (mut live, finder) = reading::finder(&state, &member, &Contacts, min).await?;
-    let found = searched.map(|(search, found)| {
-        live = live.with(search);
-        found
-    });
+    let mut found = None;
+    if let Some((search, people)) = searched {
+        (live, found) = (live.with(search), Some(people));
+    }
     let rows = contacts::page(&finder, tag, found, page.after, page.fetch()).await?;
     let cut = page.cut(rows, Row::cursor);
     let values = Values::open(&state, &member, cut.rows.iter().flat_map(tokens)).await?;
@@ -96,7 +91,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Contacts, min).await?;

@@ -138,11 +138,8 @@ async fn assign(
 
 /// Whether the user can be given conversations.
 async fn works_here(state: &State, tenant: Uuid, user: Uuid) -> Result<bool, Error> {
-    match state.commands.load::<User>(tenant, user).await {
-        Ok((user, _)) => Ok(user.active_role().is_some_and(|role| role != Role::Auditor)),
-        Err(Error::Refused(Refusal::NotFound)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let (user, _) = state.commands.load::<User>(tenant, user).await?;
+    Ok(user.active_role().is_some_and(|role| role != Role::Auditor))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::conversation::Author;
 use domain::message::{Content, Context, DeliveryError, Kind, Referral};
 use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch, Version};
+use projections::finder::Finder;
 use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,23 +16,20 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope::{self, One};
+use crate::envelope::{self, One, Read};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Live, Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/conversations/{id}", show).is("conversation.show", "Shows a conversation");
     api.get("/v1/conversations/{id}/messages", messages)
         .is("conversation.messages", "Lists messages and notes, the newest first");
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
-    min_position: Option<String>,
+    api.get("/v1/conversations/{id}/messages/{message_id}", message)
+        .is("message.show", "Shows one message, and how far it got");
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -46,7 +44,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<super::inbox::Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
@@ -54,7 +52,7 @@ async fn show(
     let version = row.version;
     let (live, items) = super::inbox::items(&state, &member, live, vec![row], min).await?;
     let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
-    Ok(envelope::one(&live, version, item))
+    Ok(envelope::composed(&live, version, item))
 }
 
 async fn messages(
@@ -65,22 +63,53 @@ async fn messages(
 ) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
-    let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
-    inbox::find(&inbox, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
-    let (live, finder) = reading::finder(&state, &member, &ConversationMessages, min).await?;
+    let (live, finder) = said_in(&state, &member, *id, min).await?;
     let after = page.after.clone();
     let rows = conversation_messages::page(&finder, *id, after, page.fetch()).await?;
     let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
+    let items = items(&state, &member, cut.rows).await?;
+    Ok(envelope::page(&live, items, cut.next))
+}
+
+async fn message(
+    state: Data<State>,
+    member: Member,
+    ids: Path<(Uuid, Uuid)>,
+    asked: Query<Since>,
+) -> Result<Read<Item>, Problem> {
+    let (conversation, message) = ids.into_inner();
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let (live, finder) = said_in(&state, &member, conversation, min).await?;
+    let row = conversation_messages::find(&finder, conversation, message).await?;
+    let items = items(&state, &member, row.into_iter().collect()).await?;
+    let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
+    Ok(envelope::read(&live, item))
+}
+
+/// What was said in a conversation that the caller may see.
+pub(super) async fn said_in(
+    state: &State,
+    member: &Member,
+    conversation: Uuid,
+    min: Option<Position>,
+) -> Result<(Live, Finder<ConversationMessages>), Problem> {
+    let (inbox_live, inbox) = reading::finder(state, member, &Inbox, min).await?;
+    inbox::find(&inbox, conversation, member.only()).await?.ok_or_else(Problem::not_found)?;
+    let (live, finder) = reading::finder(state, member, &ConversationMessages, min).await?;
+    Ok((live.with(inbox_live), finder))
+}
+
+/// Rows as they are shown, their personal values opened together.
+async fn items(state: &State, member: &Member, rows: Vec<Row>) -> Result<Vec<Item>, Problem> {
     let touched = |row: &'_ Row| {
         let touches = row.edited.iter().chain(row.reactions.values()).map(|touch| &touch.body);
         let conflicts = row.conflicts.iter().map(|version| &version.body);
         touches.chain(conflicts).flatten().cloned().collect::<Vec<_>>()
     };
-    let touches: Vec<String> = cut.rows.iter().flat_map(touched).collect();
-    let tokens = cut.rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
-    let values = Values::open(&state, &member, tokens).await?;
-    let items = cut.rows.into_iter().map(|row| item(row, &values)).collect();
-    Ok(envelope::page(&live.with(inbox_live), items, cut.next))
+    let touches: Vec<String> = rows.iter().flat_map(touched).collect();
+    let tokens = rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
+    let values = Values::open(state, member, tokens).await?;
+    Ok(rows.into_iter().map(|row| item(row, &values)).collect())
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -3,21 +3,30 @@
 use std::time::Duration;
 
 use actix_web::web::Data;
-use projections::{MODELS, generation, verify};
+use projections::standing::Standing;
+use projections::{MODELS, generation};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::State;
 use crate::auth::Member;
 use crate::envelope::{Plain, plain};
 use crate::openapi::{Api, Text};
 use crate::problem::Problem;
+use crate::{State, measures};
 
 /// Whoever asks whether we are ready wants to know soon.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes(api: &mut Api) {
+    own(api);
+    api.get("/v1/projections", standing)
+        .is("server.projections", "Says where each read model stands")
+        .refuses(503, &["unavailable"]);
+}
+
+/// What is asked of this process, whatever its role is.
+pub(super) fn own(api: &mut Api) {
     api.get("/health", health).is("server.health", "Says that the server is alive");
     api.get("/ready", ready)
         .is("server.ready", "Says whether the server can answer everything")
@@ -25,9 +34,6 @@ pub(super) fn routes(api: &mut Api) {
     api.get("/metrics", metrics)
         .is("server.metrics", "Counts, in Prometheus' text format")
         .refuses(404, &["not_found"]);
-    api.get("/v1/projections", standing)
-        .is("server.projections", "Says where each read model stands")
-        .refuses(503, &["unavailable"]);
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -64,13 +70,14 @@ async fn missing(state: &State) -> sqlx::Result<Vec<&'static str>> {
 
 async fn metrics(state: Data<State>) -> Result<Text, Problem> {
     let handle = state.metrics.as_ref().ok_or_else(Problem::not_found)?;
+    measures::look(&state, PATIENCE).await;
     Ok(Text(handle.render()))
 }
 
-async fn standing(_: Member, state: Data<State>) -> Result<Plain<Vec<verify::Standing>>, Problem> {
+async fn standing(_: Member, state: Data<State>) -> Result<Plain<Vec<Standing>>, Problem> {
     let mut standing = vec![];
     for model in MODELS {
-        standing.push(verify::standing(&state.database.app, *model).await?);
+        standing.push(projections::standing::standing(&state.database.app, *model).await?);
     }
     Ok(plain(standing))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Body, State as Status};
 use domain::message::Kind;
@@ -19,6 +19,7 @@ use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::{Live, Position};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -44,6 +45,9 @@ struct Asked {
     /// Only conversations on this channel.
     #[schemars(with = "Option<Uuid>")]
     channel: Option<String>,
+    /// Only conversations with this contact, under whichever name it was known.
+    #[schemars(with = "Option<Uuid>")]
+    contact: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
     min_position: Option<String>,
@@ -53,7 +57,7 @@ struct Asked {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Conversation")]
 pub(super) struct Item {
-    conversation_id: Uuid,
+    pub(super) conversation_id: Uuid,
     channel_id: Uuid,
     contact: Contact,
     /// Of the provider's group, where it is not between two.
@@ -114,10 +118,16 @@ async fn list(
         contacts: None,
         seen_by: member.only(),
     };
+    if let Some(contact) = reading::id("contact", asked.contact.as_deref())? {
+        filter.contacts = Some(reading::same_person(&state, &member, contact).await?);
+    }
     let searched = reading::search(&state, &member, asked.q.as_deref(), min).await?;
     let (mut live, finder) = reading::finder(&state, &member, &Inbox, min).await?;
-    if let Some((search, found)) = searched {
+    if let Some((search, mut found)) = searched {
         live = live.with(search);
+        if let Some(meant) = filter.contacts {
+            found.retain(|contact| meant.contains(contact));
+        }
         filter.contacts = Some(found);
     }
     let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;

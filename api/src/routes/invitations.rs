@@ -1,10 +1,11 @@
 //! Commands on invitations: asking people to join, one or many, asking again, and taking it back.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use commands::access::invitations::{self, Guest};
+use commands::access::limits::{Door, shut};
 use commands::{Error, Refusal, Work};
 use domain::aggregate::Role;
 use domain::invitation::{self, Asked, Invitation};
@@ -15,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::Administrator;
+use crate::auth::{Administrator, Colleague};
 use crate::body::{Nothing, Request};
 use crate::command::{About, Answered, Changed, Command, Made, Noun, Told as Answer, plain};
 use crate::idempotent::{self, once};
+use crate::limits;
 use crate::openapi::Api;
 use crate::problem::Problem;
 
@@ -116,12 +118,14 @@ impl Invite {
 
 async fn create(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     request: Request<Invite>,
 ) -> Answered<Made, Invitation> {
     let by = writer.0.principal.role;
     once(&state, &writer, &request, "invitation.create", async |meta| {
         let guest = request.parse()?.guest()?;
+        limits::invite(&state, &meta, 1).await?;
         let id = Uuid::now_v7();
         let token = invitations::mint(state.commands.store(), meta.tenant, id).await?;
         let created = Command::create(id, format!("/v1/invitations/{id}"))
@@ -139,6 +143,7 @@ async fn create(
 
 async fn resend(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
@@ -147,6 +152,13 @@ async fn resend(
     once(&state, &writer, &request, "invitation.resend", async |meta| {
         let Nothing {} = request.parse()?;
         let store = state.commands.store();
+        // Who is invited again and again has not asked for it.
+        if let (None, Some(wait)) =
+            (&meta.dry_run, shut(store, Door::Mail, None, Some(id.as_bytes())).await?)
+        {
+            return Err(Problem::too_many("somebody invites them", wait));
+        }
+        limits::invite(&state, &meta, 1).await?;
         let (known, _) = state.commands.load::<Invitation>(meta.tenant, *id).await?;
         let token = invitations::mint(store, meta.tenant, *id).await?;
         let sent = Command::on(*id, request.expected_version()?)
@@ -167,6 +179,7 @@ async fn resend(
 
 async fn revoke(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
@@ -212,14 +225,18 @@ enum Item {
 
 /// Somebody of many: the guest if the request made sense, and what is prepared for them.
 struct Place {
+    number: usize,
     told: String,
     guest: Result<Guest, Refusal>,
+    /// Where the request names the same one first.
+    first: Option<usize>,
     id: Uuid,
     token: SecretRef,
 }
 
 async fn create_many(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     request: Request<InviteMany>,
 ) -> Result<Answer<About<Report>>, Problem> {
@@ -230,17 +247,27 @@ async fn create_many(
             let detail = format!("invite 1 to {MOST} people at once");
             return Err(Problem::field("invitations", "invitation.too_many", detail));
         }
-        let places = places(&state, meta.tenant, &asked).await?;
+        let guests = guests(&asked);
+        let new = guests.iter().filter(|(guest, first)| guest.is_ok() && first.is_none()).count();
+        limits::invite(&state, &meta, new).await?;
+        let places = places(&state, meta.tenant, &asked, guests).await?;
         let outcome = state
             .commands
             .transact(&meta, async |work: &mut Work<'_>| {
-                let mut items = vec![];
+                let mut refusals: Vec<Option<Refusal>> = vec![];
                 for place in &places {
-                    items.push(place.invite(work, by).await?);
+                    // Who can't be invited can't be by being named again.
+                    let refusal = match place.first.and_then(|first| refusals[first].clone()) {
+                        Some(refusal) => Some(refusal),
+                        None => place.invite(work, by).await?,
+                    };
+                    if let Some(refusal) = refusal.clone() {
+                        work.refuse(format!("invitations[{}]", place.number), refusal);
+                    }
+                    refusals.push(refusal);
                 }
-                let answer = idempotent::Answer::about(&report(items));
-                work.answer(answer.status, answer.to_bytes());
-                Ok(answer)
+                let items = places.iter().zip(refusals).map(|(place, it)| place.told(it)).collect();
+                Ok(idempotent::Answer::about(&report(items)).kept_in(work))
             })
             .await;
         let useless: Vec<Uuid> = match &outcome {
@@ -257,36 +284,55 @@ async fn create_many(
     .await
 }
 
-async fn places(state: &State, tenant: Uuid, asked: &[Invite]) -> Result<Vec<Place>, Error> {
-    let (mut places, mut seen) = (vec![], HashSet::new());
-    for one in asked {
+/// Whom the request names, and where it did so first.
+type Named = (Result<Guest, Refusal>, Option<usize>);
+
+fn guests(asked: &[Invite]) -> Vec<Named> {
+    let mut seen = HashMap::new();
+    let named = |(number, one): (usize, &Invite)| {
+        let guest = one.guest();
+        let email = guest.as_ref().ok().map(|guest| guest.email.clone());
+        let first = email.map(|email| *seen.entry(email).or_insert(number));
+        (guest, first.filter(|first| *first < number))
+    };
+    asked.iter().enumerate().map(named).collect()
+}
+
+async fn places(
+    state: &State,
+    tenant: Uuid,
+    asked: &[Invite],
+    guests: Vec<Named>,
+) -> Result<Vec<Place>, Error> {
+    let mut places = vec![];
+    for ((number, one), (guest, first)) in asked.iter().enumerate().zip(guests) {
         let id = Uuid::now_v7();
-        let guest = one.guest().and_then(|guest| match seen.insert(guest.email.clone()) {
-            true => Ok(guest),
-            false => Err(invitation::Error::ToldTwice.into()),
-        });
         let token = invitations::mint(state.commands.store(), tenant, id).await?;
-        places.push(Place { told: one.email.clone(), guest, id, token });
+        places.push(Place { number, told: one.email.clone(), guest, first, id, token });
     }
     Ok(places)
 }
 
 impl Place {
-    async fn invite(&self, work: &mut Work<'_>, by: Role) -> Result<Item, Error> {
-        let email = self.told.clone();
+    /// Tells why not, where that is so.
+    async fn invite(&self, work: &mut Work<'_>, by: Role) -> Result<Option<Refusal>, Error> {
         let invited = match &self.guest {
+            Ok(_) if self.first.is_some() => Err(invitation::Error::ToldTwice.into()),
             Ok(guest) => invitations::invite(work, self.id, guest, by, &self.token).await,
             Err(refusal) => Err(refusal.clone().into()),
         };
         match invited {
-            Ok(()) => Ok(Item::Created { email, id: self.id }),
-            Err(Error::Refused(refusal)) => {
-                let detail = refusal.to_string();
-                let code = Problem::from(refusal).code().to_owned();
-                Ok(Item::Refused { email, code, detail })
-            }
+            Ok(()) => Ok(None),
+            Err(Error::Refused(refusal)) => Ok(Some(refusal)),
             Err(error) => Err(error),
         }
+    }
+
+    fn told(&self, refusal: Option<Refusal>) -> Item {
+        let email = self.told.clone();
+        let Some(refusal) = refusal else { return Item::Created { email, id: self.id } };
+        let detail = refusal.to_string();
+        Item::Refused { email, code: Problem::from(refusal).code().to_owned(), detail }
     }
 }
 

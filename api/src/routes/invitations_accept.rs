@@ -8,13 +8,15 @@ use domain::invitation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::auth::{Step, chosen, open};
+use super::auth::{Step, chosen, keep_tokens, open, parts};
 use crate::State;
+use crate::asker::Stranger;
 use crate::auth::Caller;
 use crate::body::Request;
-use crate::envelope::{Under, Written, written};
+use crate::command::{About, Told};
+use crate::envelope::Under;
+use crate::idempotent::once;
 use crate::openapi::Api;
-use crate::position::Position;
 use crate::problem::Problem;
 
 pub(super) fn routes(api: &mut Api) {
@@ -42,17 +44,22 @@ async fn accept(
     caller: Caller,
     state: Data<State>,
     request: Request<Accept>,
-) -> Result<Under<201, Written<Step>>, Problem> {
+) -> Result<Under<201, Told<About<Step>>>, Problem> {
     let Accept { token, name, password } = request.parse()?;
     let password = chosen(&password)?;
     open(&state, Door::Token, &caller.0, None).await?;
-    let shown = invitations::shown(&state.commands, &token).await?;
-    let shown = shown.ok_or_else(|| Refusal::from(invitation::Error::Expired))?;
-    if shown.organization.suspended.is_some() {
-        return Err(crate::auth::suspended());
-    }
-    let origin = &caller.0;
-    let accepted = invitations::accept(&state.commands, origin, shown, &name, &password).await?;
-    let position = Position::here(&state, accepted.position);
-    Ok(Under(written(position, accepted.into())))
+    let who = Stranger::holding(&caller.0, &token);
+    let accepted = once(&state, &who, &request, "invitation.accept", async |origin| {
+        let commands = &state.commands;
+        let shown = invitations::shown(commands, &token).await?;
+        let shown = shown.ok_or_else(|| Refusal::from(invitation::Error::Expired))?;
+        if shown.organization.suspended.is_some() {
+            return Err(crate::auth::suspended());
+        }
+        let (name, password) = (&name, &password);
+        let accepted =
+            invitations::accept(commands, &origin, shown, name, password, keep_tokens).await?;
+        Ok(parts(accepted))
+    });
+    accepted.await.map(Under)
 }

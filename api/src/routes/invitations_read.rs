@@ -1,6 +1,6 @@
 //! Reading invitations: all of an organisation, and the one that a token opens.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use commands::access::invitations as access;
 use commands::access::limits::Door;
@@ -18,8 +18,9 @@ use crate::auth::{Administrator, Caller};
 use crate::envelope::{self, One, Plain};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -39,12 +40,6 @@ struct ListAsked {
     status: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -93,7 +88,7 @@ async fn show(
     state: Data<State>,
     administrator: Administrator,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let member = &administrator.0.0;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
@@ -101,7 +96,7 @@ async fn show(
     let row = invitations::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
     let values = Values::open(&state, member, &row.email).await?;
     let now = state.commands.store().clock().now();
-    Ok(envelope::one(&live, row.version, item(row, &values, now)))
+    Ok(envelope::composed(&live, row.version, item(row, &values, now)))
 }
 
 fn filter(status: Option<&str>, now: DateTime<Utc>) -> Result<Filter, Problem> {
@@ -166,7 +161,9 @@ async fn by_token(
 ) -> Result<Plain<Told>, Problem> {
     open(&state, Door::Token, &caller.0, None).await?;
     let shown = access::shown(&state.commands, &token).await?;
-    let shown = shown.ok_or_else(|| commands::Refusal::from(invitation::Error::NotFound))?;
+    let shown = shown.ok_or_else(|| {
+        Problem::from(commands::Refusal::from(invitation::Error::NotFound)).attempted()
+    })?;
     Ok(envelope::plain(Told {
         organization: Place {
             name: shown.organization.name,

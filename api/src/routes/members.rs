@@ -14,11 +14,9 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::{Administrator, Colleague};
 use crate::body::{Nothing, Request, present};
-use crate::command::{Answered, Changed, Command, Noun};
-use crate::envelope::{self, Written};
-use crate::idempotent::once;
+use crate::command::{self, About, Answered, Changed, Command, Noun};
+use crate::idempotent::{Answer, once};
 use crate::openapi::Api;
-use crate::position::Position;
 use crate::problem::Problem;
 
 pub(super) fn routes(api: &mut Api) {
@@ -108,6 +106,7 @@ struct Change {
 
 async fn change(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<Change>,
@@ -167,6 +166,7 @@ async fn rename(work: &mut Work<'_>, id: Uuid, by: Role, name: &str) -> Result<(
 
 async fn deactivate(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
@@ -186,6 +186,7 @@ async fn deactivate(
 
 async fn reactivate(
     Administrator(writer): Administrator,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
@@ -195,9 +196,6 @@ async fn reactivate(
         let Nothing {} = request.parse()?;
         Command::on(*id, request.expected_version()?)
             .run::<User>(&state, &meta, async |work: &mut Work<'_>| {
-                if work.get::<User>(*id).await?.deactivated {
-                    members::seat(work).await?;
-                }
                 members::decide(work, *id, by, Decision::Reactivate).await
             })
             .await
@@ -265,10 +263,19 @@ struct Beat {
     offline_after: u64,
 }
 
-async fn beat(Colleague(writer): Colleague, state: Data<State>) -> Result<Written<Beat>, Problem> {
-    let member = &writer.0;
-    let beaten = presence::beat(&state.commands, &member.meta(), member.principal.user).await?;
-    let told =
-        Beat { next_within: presence::EVERY.as_secs(), offline_after: presence::SILENCE.as_secs() };
-    Ok(envelope::written(Position::here(&state, beaten.position), told))
+async fn beat(
+    Colleague(writer): Colleague,
+    state: Data<State>,
+    request: Request,
+) -> Result<command::Told<About<Beat>>, Problem> {
+    once(&state, &writer, &request, "member.beat", async |meta| {
+        let Nothing {} = request.parse()?;
+        let (next_within, offline_after) = (presence::EVERY.as_secs(), presence::SILENCE.as_secs());
+        let tell =
+            |work: &mut Work<'_>| Answer::about(&Beat { next_within, offline_after }).kept_in(work);
+        let user = writer.0.principal.user;
+        let beaten = presence::beat(&state.commands, &meta, user, tell).await?;
+        Ok((beaten.value, beaten.position))
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::aggregate::Role;
 use domain::presence::Availability;
@@ -19,8 +19,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::{Live, Position};
+use crate::position::{Live, Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -43,12 +44,6 @@ struct ListAsked {
     team: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -124,7 +119,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Members, min).await?;
@@ -132,7 +127,7 @@ async fn show(
     let version = row.version;
     let (live, mut items) = items(&state, &member, live, vec![row], min).await?;
     let item = items.pop().ok_or_else(Problem::not_found)?;
-    Ok(envelope::one(&live, version, item))
+    Ok(envelope::composed(&live, version, item))
 }
 
 /// The rows as they are shown, with who is there; as fresh as the older model.

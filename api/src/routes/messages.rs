@@ -6,14 +6,18 @@ mod failed;
 use actix_web::web::{Data, Path};
 use commands::gateways::whatsapp::webhook::Party;
 use commands::{Error, Work, effects, intake};
+use domain::Event;
 use domain::channel::{self, Channel};
-use domain::conversation::{self, Conversation};
+use domain::conversation::{self, Author, Conversation};
+use domain::message::Kind;
+use event_store::log;
+use projections::Recorded;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::Writer;
+use crate::auth::{Colleague, Writer};
 use crate::body::{Nothing, Request};
 use crate::command::{Accepted, Answered, Changed, Command, Noun, is_seen};
 use crate::idempotent::once;
@@ -61,7 +65,8 @@ pub(super) fn routes(api: &mut Api) {
     api.post("/v1/messages/{id}/retry", retry)
         .is("message.retry", "Sends a message again that failed")
         .refuses(404, &["message.not_found"])
-        .refuses(409, &["message.uncertain", "conversation.merged"]);
+        .refuses(409, &["message.uncertain", "conversation.merged"])
+        .refuses(409, &["conversation.window_closed", "conversation.window_never_open"]);
     api.post("/v1/messages/{id}/discard", discard)
         .is("message.discard", "Gives a message up")
         .refuses(404, &["message.not_found"])
@@ -74,7 +79,7 @@ struct WithMessage {
 }
 
 async fn send(
-    writer: Writer,
+    Colleague(writer): Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<New>,
@@ -111,7 +116,7 @@ enum To {
 }
 
 async fn start(
-    writer: Writer,
+    Colleague(writer): Colleague,
     state: Data<State>,
     request: Request<Start>,
 ) -> Answered<Accepted, Conversation, WithMessage> {
@@ -176,6 +181,16 @@ fn sending(
     Command::on(conversation, expected).telling(WithMessage { message_id: message })
 }
 
+/// A text that goes out to the customer beside something else that is recorded.
+pub(super) async fn queue_text(
+    work: &mut Work<'_>,
+    conversation: Uuid,
+    author: Author,
+    body: String,
+) -> Result<(), Error> {
+    queue(work, conversation, Uuid::now_v7(), &draft::Checked::text(author, body)).await
+}
+
 async fn queue(
     work: &mut Work<'_>,
     conversation: Uuid,
@@ -193,13 +208,18 @@ async fn queue(
 
 type Decided = Answered<Changed, Conversation, WithMessage>;
 
-async fn retry(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Decided {
-    let command = |message| conversation::Command::Retry { message };
+async fn retry(
+    Colleague(writer): Colleague,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request,
+) -> Decided {
+    let command = |message, kind| conversation::Command::Retry { message, kind };
     decide(&writer, &state, *id, &request, "message.retry", command).await
 }
 
 async fn discard(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Decided {
-    let command = |message| conversation::Command::Discard { message };
+    let command = |message, _| conversation::Command::Discard { message };
     decide(&writer, &state, *id, &request, "message.discard", command).await
 }
 
@@ -209,18 +229,32 @@ async fn decide(
     message: Uuid,
     request: &Request,
     operation: &str,
-    command: impl Fn(Uuid) -> conversation::Command,
+    command: impl Fn(Uuid, Kind) -> conversation::Command,
 ) -> Decided {
     once(state, writer, request, operation, async |meta| {
         let Nothing {} = request.parse()?;
         let effect = effects::find(state.commands.store(), meta.tenant, message).await?;
         let effect = effect.ok_or_else(Problem::not_found)?;
+        let kind = queued_kind(state, &effect).await?;
         Command::on(effect.aggregate, request.expected_version()?)
             .telling(WithMessage { message_id: message })
             .run::<Conversation>(state, &meta, async |work: &mut Work<'_>| {
-                work.execute::<Conversation>(effect.aggregate, command(message)).await.map(|_| ())
+                work.execute::<Conversation>(effect.aggregate, command(message, kind))
+                    .await
+                    .map(|_| ())
             })
             .await
     })
     .await
+}
+
+/// What kind of message it was that an effect sends.
+async fn queued_kind(state: &State, effect: &effects::Effect) -> Result<Kind, Problem> {
+    let pool = state.commands.store().pool();
+    let asked = log::event_of(pool, effect.tenant_id, effect.position).await;
+    let asked = asked.map_err(event_store::Error::from)?.ok_or_else(Problem::not_found)?;
+    match Recorded::decode(asked).map(|asked| asked.event) {
+        Ok(Event::Conversation(conversation::Event::MessageQueued(message))) => Ok(message.kind),
+        _ => Err(Problem::not_found()),
+    }
 }

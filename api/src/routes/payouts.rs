@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::{Fresh, Writer};
+use crate::auth::{Colleague, Proven, Writer};
 use crate::body::{Nothing, Request};
 use crate::command::{Answered, Changed, Command, Made, Noun};
 use crate::idempotent::once;
@@ -45,7 +45,11 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(422, &["contact.invalid_phone"]);
     api.post("/v1/payouts/{id}/approve", approve)
         .is("payout.approve", "Approves a payout, which then is submitted")
-        .says("By another person than asked for it.")
+        .says(
+            "By another person than asked for it, who has signed in or stepped up within the last \
+             5 minutes: with a second factor they step up by that, without one by their password. \
+             No key approves.",
+        )
         .refuses(403, &["payout.same_person"])
         .refuses(409, &["payout.not_requested"])
         .refuses(428, &["payout.revised"]);
@@ -85,7 +89,7 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(503, &["unavailable"]);
 }
 
-/// Who may decide on other people's payouts: owner, admin, supervisor.
+/// Who may decide on other people's payouts: owner, admin, supervisor; nobody who only visits.
 struct Approver(Writer);
 
 const DECIDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Supervisor];
@@ -105,9 +109,9 @@ impl FromRequest for Approver {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let writer = Writer::from_request(request, payload);
+        let colleague = Colleague::from_request(request, payload);
         Box::pin(async move {
-            let writer = writer.await?;
+            let Colleague(writer) = colleague.await?;
             if decides(writer.0.principal.role) {
                 Ok(Approver(writer))
             } else {
@@ -119,7 +123,7 @@ impl FromRequest for Approver {
 
 impl Described for Approver {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        Writer::describe(operation, schemas);
+        Colleague::describe(operation, schemas);
         operation.permits("approver", DECIDERS);
     }
 }
@@ -202,7 +206,11 @@ struct Recipient {
 }
 
 /// Money is asked for under a key, so that a repeat can't ask for it twice.
-async fn ask(writer: Writer, state: Data<State>, request: Request<Ask>) -> Answered<Made, Payout> {
+async fn ask(
+    Colleague(writer): Colleague,
+    state: Data<State>,
+    request: Request<Ask>,
+) -> Answered<Made, Payout> {
     if request.key()?.is_none() {
         let detail =
             "send an Idempotency-Key: a repeat under the same key asks for no second payout";
@@ -271,7 +279,7 @@ async fn exists(work: &mut Work<'_>, told: &Ask) -> Result<(), Error> {
 
 async fn approve(
     Approver(writer): Approver,
-    _: Fresh,
+    _: Proven,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
@@ -324,16 +332,16 @@ async fn reject(
 }
 
 /// By who asked for it, or by somebody who decides on payouts.
-async fn cancel(writer: Writer, state: Data<State>, id: Path<Uuid>, request: Request) -> Settled {
+async fn cancel(
+    Colleague(writer): Colleague,
+    state: Data<State>,
+    id: Path<Uuid>,
+    request: Request,
+) -> Settled {
     let by = writer.0.principal.user;
     if !decides(writer.0.principal.role) {
-        let loaded = state.commands.load::<Payout>(writer.0.tenant(), *id).await;
-        let standing = match loaded {
-            Ok((payout, _)) => payout.standing,
-            Err(Error::Refused(Refusal::NotFound)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        if standing.is_some_and(|standing| standing.requester != by) {
+        let (payout, _) = state.commands.load::<Payout>(writer.0.tenant(), *id).await?;
+        if payout.standing.is_some_and(|standing| standing.requester != by) {
             return Err(denied(&writer, "cancel what others asked for"));
         }
     }

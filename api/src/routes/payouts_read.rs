@@ -1,6 +1,6 @@
 //! Reading payouts.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::payout::State as Status;
 use projections::payouts::{self, Cursor, Filter, Payouts, Row};
@@ -13,8 +13,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -38,12 +39,6 @@ struct ListAsked {
     contact: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -146,13 +141,13 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Payouts, min).await?;
     let row = payouts::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
     let values = values(&state, &member, std::slice::from_ref(&row)).await?;
-    Ok(envelope::one(&live, row.version, item(row, &values)))
+    Ok(envelope::composed(&live, row.version, item(row, &values)))
 }
 
 /// Which are meant: all unless told, by name with commas between, or `all`.

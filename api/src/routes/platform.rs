@@ -1,9 +1,9 @@
 //! What the platform's staff do: see organisations, suspend them, agree on plans, and enter.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use commands::Work;
-use commands::access::staff;
+use commands::access::staff::{self, PLATFORM};
 use domain::organization::{self, Limits, Organization, Plan};
 use domain::visit;
 use projections::finder::Everybody;
@@ -12,21 +12,31 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::audit;
 use super::workspace::Status;
+use crate::asker::Confidant;
 use crate::auth::Staff;
 use crate::body::Request;
-use crate::command::{Answered, Changed, Command, plain};
-use crate::envelope::{self, Written};
-use crate::idempotent::once;
+use crate::command::{About, Answered, Changed, Command, Told, plain};
+use crate::envelope;
+use crate::idempotent::{Answer, once};
 use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::{Position, ready};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::{State, reading};
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/platform/organizations", list)
         .is("platform.list_organizations", "Lists organisations, the newest first")
+        .refuses(422, &["parameter.invalid"]);
+    api.get("/v1/platform/audit/events", list_events)
+        .is("platform.list_events", "Lists what happened on the platform itself")
+        .says(
+            "Who joined its staff and left, and how often strangers were refused: for each minute \
+             and address, and together where there are too many.",
+        )
         .refuses(422, &["parameter.invalid"]);
     api.post("/v1/platform/organizations/{id}/suspend", suspend)
         .is("platform.suspend", "Suspends an organisation")
@@ -96,6 +106,14 @@ async fn list(
     let cut = page.cut(rows, Row::cursor);
     let items = cut.rows.into_iter().map(item).collect();
     Ok(envelope::page(&live, items, cut.next))
+}
+
+async fn list_events(
+    staff: Staff,
+    state: Data<State>,
+    asked: Query<audit::Asked>,
+) -> Result<envelope::Page<audit::Item>, Problem> {
+    audit::events(&state, &staff.upon(PLATFORM).0, asked).await
 }
 
 fn item(row: Row) -> Item {
@@ -224,16 +242,22 @@ async fn enter(
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<Enter>,
-) -> Result<Written<Entered>, Problem> {
-    let Enter { reason } = request.parse()?;
-    let meta = staff.upon(*id).0.meta();
-    let entered = staff::enter(&state.commands, &meta, staff.id, &reason).await?;
-    let told = Entered {
-        visit_id: entered.value.visit,
-        organization_id: *id,
-        access_token: entered.value.token,
-        token_type: "Bearer",
-        expires_in: visit::TIME.num_seconds(),
-    };
-    Ok(envelope::written(Position::here(&state, entered.position), told))
+) -> Result<Told<About<Entered>>, Problem> {
+    let writer = staff.upon(*id);
+    once(&state, &Confidant(&writer.0), &request, "platform.enter", async |meta| {
+        let Enter { reason } = request.parse()?;
+        let tell = |work: &mut Work<'_>, entered: &staff::Entered| {
+            Answer::about(&Entered {
+                visit_id: entered.visit,
+                organization_id: *id,
+                access_token: entered.token.clone(),
+                token_type: "Bearer",
+                expires_in: visit::TIME.num_seconds(),
+            })
+            .kept_in(work)
+        };
+        let entered = staff::enter(&state.commands, &meta, staff.id, &reason, tell).await?;
+        Ok((entered.value, entered.position))
+    })
+    .await
 }

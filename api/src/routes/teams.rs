@@ -32,10 +32,11 @@ pub(super) fn routes(api: &mut Api) {
     api.put("/v1/teams/{id}/members/{user_id}", set_member)
         .is("team.set_member", "Takes a member into a team, or gives them another role there")
         .refuses(403, &["team.full"])
-        .refuses(409, &["team.deleted"])
-        .refuses(422, &["team.unknown_member"]);
+        .refuses(404, &["team.unknown_member"])
+        .refuses(409, &["team.deleted"]);
     api.delete("/v1/teams/{id}/members/{user_id}", remove_member)
         .is("team.remove_member", "Takes somebody out of a team")
+        .refuses(404, &["team.unknown_member"])
         .refuses(409, &["team.deleted"]);
     api.put("/v1/teams/{id}/schedule", set_schedule)
         .is("team.set_schedule", "Says when a team works")
@@ -189,8 +190,7 @@ async fn remove_member(
         let Nothing {} = request.parse()?;
         Command::on(id, request.expected_version()?)
             .run::<Team>(&state, &meta, async |work: &mut Work<'_>| {
-                let remove = team::Command::RemoveMember { user };
-                work.execute::<Team>(id, remove).await.map(drop)
+                teams::remove_member(work, id, user).await
             })
             .await
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::team::{Role, Schedule};
 use projections::members::{self, Members};
@@ -16,8 +16,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::{Live, Position};
+use crate::position::{Live, Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -37,12 +38,6 @@ struct ListAsked {
     include_deleted: bool,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -94,7 +89,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Teams, min).await?;
@@ -102,7 +97,7 @@ async fn show(
     let version = row.version;
     let (live, mut items) = items(&state, &member, live, vec![row], min).await?;
     let item = items.pop().ok_or_else(Problem::not_found)?;
-    Ok(envelope::one(&live, version, item))
+    Ok(envelope::composed(&live, version, item))
 }
 
 async fn items(

@@ -5,7 +5,7 @@ mod sync;
 
 use actix_web::web::{Data, Path};
 use commands::intake::templates::claim_name;
-use commands::{Error, Refusal, Work};
+use commands::{Error, Meta, Refusal, Work};
 use domain::channel::Channel;
 use domain::template::{
     self, Category, Draft, MOST_NAME, ParameterFormat, Revision, Template, validate,
@@ -17,9 +17,8 @@ use uuid::Uuid;
 use crate::State;
 use crate::auth::{Member, Writer};
 use crate::body::{Nothing, Request, present};
-use crate::command::{Answered, Changed, Command, Made, Noun, plain};
-use crate::envelope::{self, Plain};
-use crate::idempotent::once;
+use crate::command::{self, About, Answered, Changed, Command, Made, Noun, plain};
+use crate::idempotent::{Answer, once};
 use crate::openapi::Api;
 use crate::problem::{FieldError, Problem};
 
@@ -63,9 +62,11 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(409, &["template.nothing_to_override"])
         .refuses(422, &["template.invalid_reason"]);
     api.post("/v1/templates/validate", try_out)
-        .is("template.try_out", "Says what Meta would refuse in a template that isn't drafted yet");
+        .is("template.try_out", "Says what Meta would refuse in a template that isn't drafted yet")
+        .is_done_only();
     api.post("/v1/templates/{id}/validate", examine)
         .is("template.validate", "Says what Meta would refuse in a template as it is now")
+        .is_done_only()
         .refuses(404, &["template.not_found"]);
 }
 
@@ -175,13 +176,8 @@ async fn begin(
     draft: Draft,
     duplicate_of: Option<Uuid>,
 ) -> Result<(), Error> {
-    let channel = work.get::<Channel>(draft.channel).await.map(|known| known.connected.is_some());
-    match channel {
-        Ok(true) => {}
-        Ok(false) | Err(Error::Refused(Refusal::NotFound)) => {
-            return Err(template::Error::UnknownChannel.into());
-        }
-        Err(error) => return Err(error),
+    if work.get::<Channel>(draft.channel).await?.connected.is_none() {
+        return Err(template::Error::UnknownChannel.into());
     }
     let drafting = template::Command::Draft { draft: draft.clone(), duplicate_of };
     work.execute::<Template>(id, drafting).await?;
@@ -321,14 +317,8 @@ async fn duplicate(
         let copy = Uuid::now_v7();
         Command::create(copy, format!("/v1/templates/{copy}"))
             .run::<Template>(&state, &meta, async |work: &mut Work<'_>| {
-                let original = work.get::<Template>(*id).await.map(|found| found.draft.clone());
-                let original = match original {
-                    Ok(Some(original)) => original,
-                    Ok(None) | Err(Error::Refused(Refusal::NotFound)) => {
-                        return Err(Template::absent().into());
-                    }
-                    Err(error) => return Err(error),
-                };
+                let original = work.get::<Template>(*id).await?.draft.clone();
+                let original = original.ok_or_else(Template::absent)?;
                 begin(work, copy, told.of(&original), Some(*id)).await
             })
             .await
@@ -350,10 +340,17 @@ impl Verdict {
     }
 }
 
-async fn try_out(_: Member, request: Request<Form>) -> Result<Plain<Verdict>, Problem> {
-    let told = form::read(&request, form::BEGINNING)?;
-    let (draft, _) = told.draft_anywhere();
-    Ok(envelope::plain(Verdict::on(&draft)))
+async fn try_out(
+    member: Member,
+    state: Data<State>,
+    request: Request<Form>,
+) -> Result<command::Told<About<Verdict>>, Problem> {
+    once(&state, &member, &request, "template.try_out", async |meta| {
+        let told = form::read(&request, form::BEGINNING)?;
+        let (draft, _) = told.draft_anywhere();
+        given(&state, &meta, &Verdict::on(&draft)).await
+    })
+    .await
 }
 
 async fn examine(
@@ -361,11 +358,23 @@ async fn examine(
     state: Data<State>,
     id: Path<Uuid>,
     request: Request,
-) -> Result<Plain<Verdict>, Problem> {
-    let Nothing {} = request.parse()?;
-    match state.commands.load::<Template>(member.tenant(), *id).await {
-        Ok((Template { draft: Some(draft), .. }, _)) => Ok(envelope::plain(Verdict::on(&draft))),
-        Ok(_) | Err(Error::Refused(Refusal::NotFound)) => Err(Template::absent().into()),
-        Err(error) => Err(error.into()),
-    }
+) -> Result<command::Told<About<Verdict>>, Problem> {
+    once(&state, &member, &request, "template.validate", async |meta| {
+        let Nothing {} = request.parse()?;
+        let (template, _) = state.commands.load::<Template>(member.tenant(), *id).await?;
+        let draft = template.draft.ok_or_else(Template::absent)?;
+        given(&state, &meta, &Verdict::on(&draft)).await
+    })
+    .await
+}
+
+/// Nothing happens; under a key it is told again as it was.
+async fn given(
+    state: &State,
+    meta: &Meta,
+    verdict: &Verdict,
+) -> Result<(Answer<About<Verdict>>, i64), Problem> {
+    let told = async |work: &mut Work| Ok(Answer::about(verdict).kept_in(work));
+    let given = state.commands.transact(meta, told).await?;
+    Ok((given.value, given.position))
 }

@@ -1,6 +1,6 @@
 //! Reading message templates.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::template::{self, Category, Component, Draft, ParameterFormat};
 use projections::templates::{self, Cursor, Filter, Row, Templates};
@@ -13,8 +13,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading;
 
 pub(super) fn routes(api: &mut Api) {
@@ -46,12 +47,6 @@ struct ListAsked {
     work_approved: Option<bool>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -137,7 +132,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Templates, min).await?;

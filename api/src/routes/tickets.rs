@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::State;
-use crate::auth::Writer;
+use crate::auth::{Colleague, Writer};
 use crate::body::{Request, present};
 use crate::command::{Added, Answered, Changed, Command, Noun, plain};
 use crate::idempotent::once;
 use crate::openapi::Api;
+use crate::routes::messages::queue_text;
 
 pub(super) fn routes(api: &mut Api) {
     api.patch("/v1/tickets/{id}", change)
@@ -27,6 +28,8 @@ pub(super) fn routes(api: &mut Api) {
         .is("ticket.comment", "Adds a comment, among colleagues or for the customer")
         .says("A public comment goes out on the ticket's conversation.")
         .refuses(409, &["ticket.not_open", "ticket.merged", "ticket.no_recipient"])
+        .refuses(409, &["channel.disconnected", "conversation.window_closed"])
+        .refuses(409, &["conversation.window_never_open", "conversation.merged"])
         .refuses(422, &["ticket.invalid_comment"]);
     api.post("/v1/tickets/{id}/assign", assign)
         .is("ticket.assign", "Gives a ticket to somebody")
@@ -234,6 +237,32 @@ struct Said {
     /// For the customer to read; otherwise it stays among colleagues.
     #[serde(default)]
     public: bool,
+    #[serde(default)]
+    author: By,
+}
+
+/// Who said it. What a customer said elsewhere, on the phone or by mail, is public whatever else
+/// is told.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "NewCommentAuthor")]
+enum By {
+    #[default]
+    Human,
+    Customer,
+    Bot,
+    Automation,
+}
+
+impl From<By> for Author {
+    fn from(by: By) -> Author {
+        match by {
+            By::Human => Author::Human,
+            By::Customer => Author::Customer,
+            By::Bot => Author::Bot,
+            By::Automation => Author::Automation,
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -242,21 +271,29 @@ struct WithComment {
 }
 
 async fn comment(
-    writer: Writer,
+    Colleague(writer): Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<Said>,
 ) -> Answered<Added, Ticket, WithComment> {
     once(&state, &writer, &request, "ticket.comment", async |meta| {
-        let Said { body, public } = request.parse()?;
+        let Said { body, public, author } = request.parse()?;
+        let author = Author::from(author);
         let comment = Uuid::now_v7();
         Command::on(*id, request.expected_version()?)
             .telling(WithComment { comment_id: comment })
             .run::<Ticket>(&state, &meta, async |work: &mut Work<'_>| {
-                let body = Personal::content(subject_of(work, *id).await?, body.clone());
-                let comment = Comment { comment, public, author: Author::Human, body };
+                let said = Personal::content(subject_of(work, *id).await?, body.clone());
+                let comment = Comment { comment, public, author, body: said };
                 let comment = ticket::Command::Comment(comment);
-                work.execute::<Ticket>(*id, comment).await.map(|_| ())
+                work.execute::<Ticket>(*id, comment).await?;
+                let standing = work.get::<Ticket>(*id).await?.standing.as_ref();
+                match standing.and_then(|standing| standing.conversation) {
+                    Some(conversation) if public && author != Author::Customer => {
+                        queue_text(work, conversation, author, body.clone()).await
+                    }
+                    _ => Ok(()),
+                }
             })
             .await
     })
@@ -346,9 +383,6 @@ pub(super) async fn known<A: domain::Aggregate>(
     work: &mut Work<'_>,
     id: Uuid,
 ) -> Result<bool, Error> {
-    match work.get::<A>(id).await.map(|_| ()) {
-        Ok(()) => Ok(work.version::<A>(id) > 0),
-        Err(Error::Refused(Refusal::NotFound)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    work.get::<A>(id).await?;
+    Ok(work.version::<A>(id) > 0)
 }

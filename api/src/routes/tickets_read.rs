@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
-use commands::{Error, Refusal};
-use domain::contact::Contact;
 use domain::conversation::Author;
 use domain::ticket::{Priority, State as Status};
 use projections::contacts::{self, Contacts};
@@ -21,8 +19,9 @@ use crate::auth::Member;
 use crate::envelope::{self, One};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::{Live, Position};
+use crate::position::{Live, Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, Values};
 
 pub(super) fn routes(api: &mut Api) {
@@ -57,12 +56,6 @@ struct ListAsked {
     number: Option<String>,
     limit: Option<i64>,
     cursor: Option<String>,
-    min_position: Option<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
     min_position: Option<String>,
 }
 
@@ -147,7 +140,7 @@ async fn list(
         number: reading::parsed("number", asked.number.as_deref(), "a ticket's number")?,
     };
     if let Some(contact) = contact {
-        filter.contacts = Some(same_person(&state, &member, contact).await?);
+        filter.contacts = Some(reading::same_person(&state, &member, contact).await?);
     }
     let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
     let rows = tickets::page(&finder, filter, page.after, page.fetch()).await?;
@@ -160,7 +153,7 @@ async fn show(
     state: Data<State>,
     member: Member,
     id: Path<Uuid>,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
@@ -168,7 +161,7 @@ async fn show(
     let version = row.version;
     let (live, items) = items(&state, &member, live, vec![row], min).await?;
     let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
-    Ok(envelope::one(&live, version, item))
+    Ok(envelope::composed(&live, version, item))
 }
 
 async fn comments(
@@ -215,21 +208,6 @@ fn assignee(text: Option<&str>, me: Uuid) -> Result<Assignee, Problem> {
             Ok(agent.map_or(Assignee::Anyone, Assignee::Agent))
         }
     }
-}
-
-/// The contact, and all who turned out to be the same person: their tickets are this one's.
-async fn same_person(state: &State, member: &Member, contact: Uuid) -> Result<Vec<Uuid>, Problem> {
-    let mut people = vec![contact];
-    let mut next = 0;
-    while let Some(&person) = people.get(next) {
-        next += 1;
-        match state.commands.load::<Contact>(member.tenant(), person).await {
-            Ok((contact, _)) => people.extend(contact.absorbed),
-            Err(Error::Refused(Refusal::NotFound)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(people)
 }
 
 /// The rows as they are shown, with their contacts; the answer is as fresh as the older model.

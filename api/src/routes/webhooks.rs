@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::web::{Bytes, Data, Path};
 use commands::gateways::whatsapp::{signature, webhook};
 use commands::intake;
 use schemars::JsonSchema;
@@ -18,6 +18,7 @@ use crate::envelope::{self, Written};
 use crate::openapi::{Api, Text};
 use crate::position::Position;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::trace::RequestId;
 
 /// The most that Meta sends in one body.

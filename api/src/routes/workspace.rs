@@ -1,6 +1,6 @@
 //! The organisation's own settings: reading and changing them.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use commands::{Error, Refusal, Work};
 use domain::organization::{self, Limits, Logo, Organization, Plan};
@@ -16,8 +16,9 @@ use crate::command::{Answered, Changed, Command, Noun};
 use crate::envelope::{self, One};
 use crate::idempotent::once;
 use crate::openapi::Api;
-use crate::position::Position;
+use crate::position::{Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::{State, reading, region};
 
 /// A logo may come along.
@@ -134,16 +135,10 @@ struct Item {
     founded_at: DateTime<Utc>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ShowAsked {
-    min_position: Option<String>,
-}
-
 async fn show(
     state: Data<State>,
     member: Member,
-    asked: Query<ShowAsked>,
+    asked: Query<Since>,
 ) -> Result<One<Item>, Problem> {
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = reading::finder(&state, &member, &Workspace, min).await?;

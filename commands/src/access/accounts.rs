@@ -1,14 +1,15 @@
 //! Accounts: registering, and what people do about their own e-mail address and password.
 
-use domain::Personal;
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
 use domain::secret::SecretRef;
 use domain::session::Method;
 use domain::user::{self, Email, Purpose, User};
-use event_store::Store;
+use domain::{Aggregate, Personal};
+use event_store::{Store, log};
 use uuid::Uuid;
 
+use super::challenges::Letter;
 use super::kept::{self, Owner};
 use super::password::Password;
 use super::sign_in::{Pair, SignedIn};
@@ -79,23 +80,51 @@ impl Newcomer {
         password: &SecretRef,
     ) -> Result<(), Error> {
         members::enlist(work, user, &self.name, role).await?;
-        set_email(work, user, &self.email).await?;
-        let password = user::Command::SetPassword { password: password.clone() };
-        work.execute::<User>(user, password).await.map(drop)
+        set_credentials(work, user, &self.email, password).await
     }
 }
 
+async fn set_credentials(
+    work: &mut Work<'_>,
+    user: Uuid,
+    email: &Email,
+    password: &SecretRef,
+) -> Result<(), Error> {
+    set_email(work, user, email).await?;
+    let password = user::Command::SetPassword { password: password.clone() };
+    work.execute::<User>(user, password).await.map(drop)
+}
+
+/// Lets a member sign in who could only call by key: with an address that is theirs, and a password.
+pub async fn let_sign_in(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    email: &Email,
+    password: &Password,
+) -> Result<(), Error> {
+    let password = password.keep(commands, meta.tenant, user).await?;
+    let set = commands
+        .transact(meta, async |work: &mut Work| set_credentials(work, user, email, &password).await)
+        .await;
+    if set.is_err() {
+        commands.store().forget_secrets(meta.tenant, &[password.id]).await?;
+    }
+    set.map(drop)
+}
+
 /// Founds an organisation and signs its owner in, all in one append.
-pub async fn register(
+pub async fn register<T>(
     commands: &Commands,
     origin: &Origin,
     organization: &str,
     owner_to_be: &Newcomer,
-) -> Result<SignedIn, Error> {
+    tell: impl Fn(&mut Work<'_>, &SignedIn) -> T,
+) -> Result<Outcome<T>, Error> {
     let (store, tenant, user) = (commands.store(), Uuid::now_v7(), Uuid::now_v7());
     let password = owner_to_be.keep_password(commands, tenant, user).await?;
     let owner = Owner { tenant, id: user };
-    let verification = challenges::to_mail(store, owner, Purpose::EmailVerification).await?;
+    let verification = challenges::to_mail(store, owner, &Letter::EmailVerification).await?;
     let pair = Pair::mint(store, tenant, Uuid::now_v7()).await?;
     let registered = commands
         .transact(&origin.meta(tenant, user), async |work: &mut Work| {
@@ -103,16 +132,15 @@ pub async fn register(
             work.execute::<Organization>(tenant, found).await?;
             owner_to_be.join(work, user, Role::Owner, &password).await?;
             challenges::issue(work, user, Purpose::EmailVerification, &verification).await?;
-            pair.start(work, user, Method::Registration).await
+            pair.start(work, user, Method::Registration).await?;
+            Ok(tell(work, &pair.told(tenant, user)))
         })
         .await;
-    match registered {
-        Ok(Outcome { position, .. }) => Ok(pair.told(tenant, user, position)),
-        Err(error) => {
-            store.forget_secrets(tenant, &[password.id, verification.id]).await?;
-            Err(error)
-        }
+    if registered.is_err() {
+        let in_vain = [&[password.id, verification.id][..], &pair.secrets()].concat();
+        store.forget_secrets(tenant, &in_vain).await?;
     }
+    registered
 }
 
 /// Whether it is this user's password.
@@ -127,118 +155,160 @@ pub async fn is_password_of(
 }
 
 /// Changes the caller's password, which ends all their other sessions.
-pub async fn change_password(
+pub async fn change_password<T>(
     commands: &Commands,
     meta: &Meta,
     principal: &Principal,
     new: &Password,
-) -> Result<i64, Error> {
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
     let session = match principal.via {
         Via::Session(session) => Some(session),
         Via::Key(_) | Via::Staff(_) | Via::Visit(_) => None,
     };
-    set_password(commands, meta, principal.user, new, |password| user::Command::ChangePassword {
-        password,
-        session,
-    })
-    .await
+    let change = |password| user::Command::ChangePassword { password, session };
+    set_password(commands, meta, principal.user, new, change, tell).await
 }
 
 /// Sets a new password for who shows the token that was mailed; `None` if it is none.
-pub async fn reset_password(
+pub async fn reset_password<T>(
     commands: &Commands,
     origin: &Origin,
     token: &str,
     new: &Password,
-) -> Result<Option<i64>, Error> {
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Option<Outcome<T>>, Error> {
     let recognised = kept::recognise(commands.store(), token).await?;
     let Some((Kind::PasswordReset, owner, challenge)) = recognised else { return Ok(None) };
     let meta = origin.meta(owner.tenant, owner.id);
     let reset = |password| user::Command::ResetPassword { password, challenge };
-    let position = set_password(commands, &meta, owner.id, new, reset).await?;
+    let outcome = set_password(commands, &meta, owner.id, new, reset, tell).await?;
     commands.store().forget_secrets(owner.tenant, &[challenge]).await?;
-    Ok(Some(position))
+    Ok(Some(outcome))
 }
 
-async fn set_password(
+async fn set_password<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
     new: &Password,
     command: impl Fn(SecretRef) -> user::Command,
-) -> Result<i64, Error> {
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
     let password = new.keep(commands, meta.tenant, user).await?;
     let _turn = commands.turn(user).await;
     let set = commands
         .transact(meta, async |work: &mut Work| {
             let before = work.get::<User>(user).await?.password.as_ref().map(|old| old.id);
             work.execute::<User>(user, command(password.clone())).await?;
-            Ok(before)
+            Ok((tell(work), before))
         })
         .await;
     let useless = match &set {
-        Ok(Outcome { value, .. }) => *value,
+        Ok(Outcome { value: (_, before), .. }) => *before,
         Err(_) => Some(password.id),
     };
     let useless: Vec<Uuid> = useless.into_iter().collect();
     commands.store().forget_secrets(meta.tenant, &useless).await?;
-    Ok(set?.position)
+    let Outcome { value: (value, _), position, events } = set?;
+    Ok(Outcome { value, position, events })
 }
 
-/// Mails what `purpose` needs to whoever has this address; does nothing where nobody has.
-pub async fn challenge_by_mail(
+/// Mails a letter to whoever has this address, once for each that was asked for, by its id; does
+/// nothing where nobody has.
+pub(super) async fn challenge_by_mail(
     commands: &Commands,
     origin: &Origin,
+    id: Uuid,
     email: &Email,
-    purpose: Purpose,
+    letter: &Letter,
 ) -> Result<(), Error> {
     let Some(owner) = find_by_email(commands, email).await? else { return Ok(()) };
     let (user, _) = commands.load::<User>(owner.tenant, owner.id).await?;
     if user.active_role().is_none() {
         return Ok(());
     }
-    let meta = origin.meta(owner.tenant, owner.id);
-    mail(commands, &meta, owner.id, purpose).await.map(drop)
+    let meta = Meta { command_id: id, ..origin.meta(owner.tenant, owner.id) };
+    // Who wrote it before may be gone before anybody heard of it.
+    let is_due = async || {
+        let (pool, user) = (commands.store().pool(), owner.id.to_string());
+        let written = log::is_written_by(pool, owner.tenant, User::TYPE, &user, id).await;
+        Ok(!written.map_err(event_store::Error::from)?)
+    };
+    if !is_due().await? {
+        return Ok(());
+    }
+    if let Letter::LoginCode(ticket) = letter {
+        // A try that was interrupted has kept a code under the same id.
+        commands.store().forget_secrets(owner.tenant, &[ticket.id]).await?;
+    }
+    let still = async |_: &mut Work| is_due().await;
+    mail(commands, &meta, owner.id, letter, still, |_| ()).await.map(drop)
 }
 
 /// Mails the caller another token to verify their address with, unless it is verified.
-pub async fn verify_again(commands: &Commands, meta: &Meta, user: Uuid) -> Result<i64, Error> {
-    let (known, _) = commands.load::<User>(meta.tenant, user).await?;
-    if known.email_verified || known.email.is_none() {
-        return Ok(commands.store().head());
-    }
-    mail(commands, meta, user, Purpose::EmailVerification).await
-}
-
-async fn mail(
+pub async fn verify_again<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
-    purpose: Purpose,
-) -> Result<i64, Error> {
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
+    let is_due = async |work: &mut Work| {
+        let known = work.get::<User>(user).await?;
+        Ok(!known.email_verified && known.email.is_some())
+    };
+    mail(commands, meta, user, &Letter::EmailVerification, is_due, tell).await
+}
+
+async fn mail<T>(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    letter: &Letter,
+    is_due: impl AsyncFn(&mut Work<'_>) -> Result<bool, Error>,
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
     let owner = Owner { tenant: meta.tenant, id: user };
-    let secret = challenges::to_mail(commands.store(), owner, purpose).await?;
+    let secret = challenges::to_mail(commands.store(), owner, letter).await?;
     let _turn = commands.turn(user).await;
     let issued = commands
         .transact(meta, async |work: &mut Work| {
-            challenges::issue(work, user, purpose, &secret).await
+            if is_due(work).await? {
+                challenges::issue(work, user, letter.purpose(), &secret).await?;
+            }
+            Ok(tell(work))
         })
         .await;
-    Ok(issued?.position)
+    let in_vain = match &issued {
+        Ok(issued) => issued.events == 0,
+        // It may have been issued all the same. If not, its secret expires.
+        Err(Error::Failed(_)) => false,
+        Err(_) => true,
+    };
+    if in_vain {
+        commands.store().forget_secrets(meta.tenant, &[secret.id]).await?;
+    }
+    issued
 }
 
 /// Takes the token that was mailed to verify an address; `None` if it is none.
-pub async fn verify_email(
+pub async fn verify_email<T>(
     commands: &Commands,
     origin: &Origin,
     token: &str,
-) -> Result<Option<i64>, Error> {
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Option<Outcome<T>>, Error> {
     let recognised = kept::recognise(commands.store(), token).await?;
     let Some((Kind::EmailVerification, owner, challenge)) = recognised else { return Ok(None) };
-    let purpose = Purpose::EmailVerification;
-    let met = || user::Command::MeetChallenge { purpose, challenge };
-    let meta = origin.meta(owner.tenant, owner.id);
-    let outcome = commands.execute::<User>(owner.id, met, &meta).await?;
+    let _turn = commands.turn(owner.id).await;
+    let outcome = commands
+        .transact(&origin.meta(owner.tenant, owner.id), async |work: &mut Work| {
+            let purpose = Purpose::EmailVerification;
+            let met = user::Command::MeetChallenge { purpose, challenge };
+            work.execute::<User>(owner.id, met).await?;
+            Ok(tell(work))
+        })
+        .await?;
     commands.store().forget_secrets(owner.tenant, &[challenge]).await?;
-    Ok(Some(outcome.position))
+    Ok(Some(outcome))
 }

@@ -6,14 +6,18 @@ use chrono::TimeDelta;
 use domain::secret::SecretRef;
 use domain::user::{Command, Purpose, User};
 use event_store::Store;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::kept::{self, Owner};
-use super::token::Kind;
+use super::token::{self, Kind};
 use crate::{Commands, Error, Work};
 
 const LOGIN_CODE: &str = "login_code";
+/// How long a ticket's hash is, which is kept before its code.
+const HASH: usize = 32;
 
 /// For how long an answer is taken.
 pub(crate) fn time(purpose: Purpose) -> Duration {
@@ -26,23 +30,68 @@ pub(crate) fn time(purpose: Purpose) -> Duration {
     })
 }
 
+/// What is mailed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Letter {
+    EmailVerification,
+    Invitation,
+    /// For whoever has the ticket, and reads the mail.
+    LoginCode(Ticket),
+    PasswordReset,
+}
+
+impl Letter {
+    pub(super) fn purpose(&self) -> Purpose {
+        match self {
+            Letter::EmailVerification => Purpose::EmailVerification,
+            Letter::Invitation => Purpose::Invitation,
+            Letter::LoginCode(_) => Purpose::LoginCode,
+            Letter::PasswordReset => Purpose::PasswordReset,
+        }
+    }
+}
+
+/// What whoever asks for a code is told at once and shows with the code: anybody can ask for one,
+/// and only who did can use up its tries.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Of the code's secret, too.
+    pub(super) id: Uuid,
+    hash: [u8; HASH],
+}
+
+impl Ticket {
+    /// A new one, and its text. It takes no notice of whether there will be a code.
+    pub fn mint() -> Result<(Ticket, String), Error> {
+        let (id, text) = token::mint(Kind::CodeTicket)?;
+        Ok((Ticket { id, hash: Sha256::digest(&text).into() }, text))
+    }
+
+    /// One that nobody was told where the text is none.
+    fn shown(text: &str) -> Ticket {
+        let id = token::parse(text).filter(|(kind, _)| *kind == Kind::CodeTicket);
+        let id = id.map_or_else(Uuid::now_v7, |(_, id)| id);
+        Ticket { id, hash: Sha256::digest(text).into() }
+    }
+}
+
 /// Makes an answer that will be mailed.
 pub(super) async fn to_mail(
     store: &Store,
     owner: Owner,
-    purpose: Purpose,
+    letter: &Letter,
 ) -> Result<SecretRef, Error> {
-    let kind = match purpose {
-        Purpose::PasswordReset => Kind::PasswordReset,
-        Purpose::EmailVerification => Kind::EmailVerification,
-        Purpose::Invitation => Kind::Invitation,
-        Purpose::LoginCode | Purpose::SecondFactor => {
-            let (id, code) = (Uuid::now_v7(), six_digits()?);
-            let time = Some(time(purpose));
-            return kept::keep(store, owner, id, LOGIN_CODE, code.as_bytes(), time).await;
+    let time = time(letter.purpose());
+    let kind = match letter {
+        Letter::PasswordReset => Kind::PasswordReset,
+        Letter::EmailVerification => Kind::EmailVerification,
+        Letter::Invitation => Kind::Invitation,
+        Letter::LoginCode(Ticket { id, hash }) => {
+            let answer = [hash, six_digits()?.as_bytes()].concat();
+            return kept::keep(store, owner, *id, LOGIN_CODE, &answer, Some(time)).await;
         }
     };
-    kept::mint_to_mail(store, kind, owner, time(purpose)).await
+    kept::mint_to_mail(store, kind, owner, time).await
 }
 
 /// Short enough to be typed; tries are counted.
@@ -53,9 +102,17 @@ fn six_digits() -> Result<String, Error> {
 }
 
 /// The answer in words, for the mail.
-pub(crate) async fn answer(store: &Store, secret: Uuid) -> Result<Option<String>, Error> {
-    let kept = kept::find(store, secret).await?;
-    Ok(kept.and_then(|(_, answer)| String::from_utf8(answer).ok()))
+pub(crate) async fn answer(
+    store: &Store,
+    purpose: Purpose,
+    secret: Uuid,
+) -> Result<Option<String>, Error> {
+    let Some((_, kept)) = kept::find(store, secret).await? else { return Ok(None) };
+    let words = match purpose {
+        Purpose::LoginCode => kept.get(HASH..).unwrap_or_default(),
+        _ => &kept,
+    };
+    Ok(String::from_utf8(words.to_vec()).ok())
 }
 
 /// The challenge stands as soon as the work is done.
@@ -72,17 +129,19 @@ pub(super) async fn issue(
     work.execute::<User>(user, command).await.map(drop)
 }
 
-/// The open challenge that this mailed code answers, if it is the right one.
+/// The open challenge that this mailed code answers, if it is the right one and its ticket is shown.
 pub(super) async fn code_of(
     commands: &Commands,
     user: &User,
+    ticket: &str,
     code: &str,
 ) -> Result<Option<Uuid>, Error> {
-    let Some(challenge) = user.challenges.get(&Purpose::LoginCode) else { return Ok(None) };
-    if !super::limits::may_try(commands.store(), challenge.id).await? {
-        return Ok(None);
-    }
-    let kept = answer(commands.store(), challenge.id).await?.unwrap_or_default();
-    let right = bool::from(kept.as_bytes().ct_eq(code.trim().as_bytes()));
-    Ok((right && !kept.is_empty()).then_some(challenge.id))
+    // Where there is no code, one is looked for and a try is counted all the same: it takes as long.
+    let (store, shown) = (commands.store(), Ticket::shown(ticket));
+    let kept = kept::find(store, shown.id).await?.map(|(_, kept)| kept).unwrap_or_default();
+    let may_try = super::limits::may_try(store, &shown.hash).await?;
+    let answer = [&shown.hash[..], code.trim().as_bytes()].concat();
+    let right = may_try && bool::from(kept.ct_eq(&answer));
+    let open = user.challenges.is_open(Purpose::LoginCode, shown.id, store.clock().now());
+    Ok((right && open).then_some(shown.id))
 }

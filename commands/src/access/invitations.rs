@@ -6,16 +6,17 @@ use domain::invitation::{self, Asked, Command, Create, Invitation};
 use domain::organization::Organization;
 use domain::secret::SecretRef;
 use domain::session::Method;
-use domain::user::{self, Email, Purpose, User};
+use domain::user::{self, Email, User};
 use event_store::Store;
 use uuid::Uuid;
 
+use super::Origin;
 use super::accounts::{find_by_email, set_email};
+use super::challenges::{self, Letter};
 use super::kept::{self, Owner};
 use super::password::Password;
 use super::sign_in::{Pair, SignedIn};
 use super::token::Kind;
-use super::{Origin, challenges};
 use crate::{Commands, Error, Meta, Outcome, Work, members, names};
 
 /// The scope of claims on addresses that are invited.
@@ -30,7 +31,7 @@ pub struct Guest {
 
 /// Keeps what the mail will carry. What is recorded in vain must be forgotten again.
 pub async fn mint(store: &Store, tenant: Uuid, invitation: Uuid) -> Result<SecretRef, Error> {
-    challenges::to_mail(store, Owner { tenant, id: invitation }, Purpose::Invitation).await
+    challenges::to_mail(store, Owner { tenant, id: invitation }, &Letter::Invitation).await
 }
 
 /// Asks somebody to join, in the name of somebody with the role `by`.
@@ -97,41 +98,38 @@ pub async fn shown(commands: &Commands, text: &str) -> Result<Option<Shown>, Err
 }
 
 /// Makes who shows the token a member, with a password, and signs them in, all in one append.
-pub async fn accept(
+pub async fn accept<T>(
     commands: &Commands,
     origin: &Origin,
     shown: Shown,
     name: &str,
     password: &Password,
-) -> Result<SignedIn, Error> {
+    tell: impl Fn(&mut Work<'_>, &SignedIn) -> T,
+) -> Result<Outcome<T>, Error> {
     let Shown { tenant, id, asked, secret, .. } = shown;
     let (store, user) = (commands.store(), asked.user);
     let email = asked.email.clear().ok_or(invitation::Error::NotFound)?;
     let password = password.keep(commands, tenant, user).await?;
     let pair = Pair::mint(store, tenant, Uuid::now_v7()).await?;
-    let _turn = commands.turn(id).await;
+    let _turn = commands.turn(tenant).await;
     let accepted = commands
         .transact(&origin.meta(tenant, user), async |work: &mut Work| {
             work.execute::<Invitation>(id, Command::Accept { token: secret }).await?;
-            members::seat(work).await?;
             members::enlist(work, user, name, asked.role).await?;
             set_email(work, user, email).await?;
             work.execute::<User>(user, user::Command::VerifyEmail).await?;
             let password = user::Command::SetPassword { password: password.clone() };
             work.execute::<User>(user, password).await?;
-            pair.start(work, user, Method::Invitation).await
+            pair.start(work, user, Method::Invitation).await?;
+            Ok(tell(work, &pair.told(tenant, user)))
         })
         .await;
-    match accepted {
-        Ok(Outcome { position, .. }) => {
-            store.forget_secrets(tenant, &[secret]).await?;
-            Ok(pair.told(tenant, user, position))
-        }
-        Err(error) => {
-            store.forget_secrets(tenant, &[&[password.id][..], &pair.secrets()].concat()).await?;
-            Err(error)
-        }
-    }
+    let useless = match &accepted {
+        Ok(_) => vec![secret],
+        Err(_) => [&[password.id][..], &pair.secrets()].concat(),
+    };
+    store.forget_secrets(tenant, &useless).await?;
+    accepted
 }
 
 /// Forgets tokens that open nothing any more.

@@ -46,12 +46,13 @@ pub struct Seed {
 }
 
 /// Agrees on a seed with the user's app.
-pub async fn enrol(
+pub async fn enrol<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
     email: &str,
-) -> Result<Outcome<Seed>, Error> {
+    tell: impl Fn(&mut Work<'_>, &Seed) -> T,
+) -> Result<Outcome<T>, Error> {
     let bytes: [u8; 20] = super::random()?;
     let totp = totp(bytes.to_vec(), email)?;
     let owner = Owner { tenant: meta.tenant, id: user };
@@ -59,62 +60,75 @@ pub async fn enrol(
     let seed = kept::keep(store, owner, Uuid::now_v7(), SEED, &bytes, None).await?;
     let told = Seed { base32: totp.get_secret_base32(), url: totp.get_url() };
     let enrolled = change(commands, meta, user, async |work| {
-        execute(work, user, Command::Enrol { seed: seed.clone() }).await
+        execute(work, user, Command::Enrol { seed: seed.clone() }).await?;
+        Ok(tell(work, &told))
     });
-    unless_refused(commands, meta, enrolled.await, std::slice::from_ref(&seed), told).await
+    unless_refused(commands, meta, enrolled.await, std::slice::from_ref(&seed)).await
 }
 
 /// The app shows the right code: from now on it is asked for. Tells the recovery codes, once.
-pub async fn confirm(
+pub async fn confirm<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
     code: &str,
-) -> Result<Outcome<Vec<String>>, Error> {
+    tell: impl Fn(&mut Work<'_>, &[String]) -> T,
+) -> Result<Outcome<T>, Error> {
     let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
     let confirmed = change(commands, meta, user, async |work| {
         let factor = factor(work, user).await?;
         let step = right_step(work.commands().store(), &factor, code).await?;
-        execute(work, user, Command::Confirm { step, recovery_codes: kept.clone() }).await
+        execute(work, user, Command::Confirm { step, recovery_codes: kept.clone() }).await?;
+        Ok(tell(work, &texts))
     });
-    unless_refused(commands, meta, confirmed.await, &kept, texts).await
+    unless_refused(commands, meta, confirmed.await, &kept).await
 }
 
 /// New recovery codes; the old ones are good for nothing.
-pub async fn replace_recovery_codes(
+pub async fn replace_recovery_codes<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
-) -> Result<Outcome<Vec<String>>, Error> {
+    tell: impl Fn(&mut Work<'_>, &[String]) -> T,
+) -> Result<Outcome<T>, Error> {
     let (texts, kept) = recovery_codes(commands.store(), meta.tenant, user).await?;
     let replaced = change(commands, meta, user, async |work| {
-        execute(work, user, Command::ReplaceRecoveryCodes { recovery_codes: kept.clone() }).await
+        execute(work, user, Command::ReplaceRecoveryCodes { recovery_codes: kept.clone() }).await?;
+        Ok(tell(work, &texts))
     });
-    unless_refused(commands, meta, replaced.await, &kept, texts).await
+    unless_refused(commands, meta, replaced.await, &kept).await
 }
 
 /// Takes one code away, without using it; tells how many are left.
-pub async fn revoke_recovery_code(
+pub async fn revoke_recovery_code<T>(
     commands: &Commands,
     meta: &Meta,
     user: Uuid,
     code: &str,
-) -> Result<Outcome<usize>, Error> {
+    tell: impl Fn(&mut Work<'_>, usize) -> T,
+) -> Result<Outcome<T>, Error> {
     change(commands, meta, user, async |work| {
         let factor = factor(work, user).await?;
         let code = recovery_code(work.commands().store(), meta.tenant, user, &factor, code)?;
         execute(work, user, Command::RevokeRecoveryCode { code }).await?;
-        Ok(self::factor(work, user).await?.recovery_codes.len())
+        let left = self::factor(work, user).await?.recovery_codes.len();
+        Ok(tell(work, left))
     })
     .await
 }
 
 /// From now on the password is enough, unless the organisation requires more.
-pub async fn disable(commands: &Commands, meta: &Meta, user: Uuid) -> Result<Outcome<()>, Error> {
+pub async fn disable<T>(
+    commands: &Commands,
+    meta: &Meta,
+    user: Uuid,
+    tell: impl Fn(&mut Work<'_>) -> T,
+) -> Result<Outcome<T>, Error> {
     change(commands, meta, user, async |work| {
         let organization = work.get::<Organization>(meta.tenant).await?;
         let required = organization.requires_second_factor;
-        execute(work, user, Command::Disable { required }).await
+        execute(work, user, Command::Disable { required }).await?;
+        Ok(tell(work))
     })
     .await
 }
@@ -154,15 +168,14 @@ async fn execute(work: &mut Work<'_>, user: Uuid, command: Command) -> Result<()
 async fn unless_refused<T>(
     commands: &Commands,
     meta: &Meta,
-    outcome: Result<Outcome<()>, Error>,
+    outcome: Result<Outcome<T>, Error>,
     kept: &[SecretRef],
-    told: T,
 ) -> Result<Outcome<T>, Error> {
     if outcome.is_err() {
         let ids: Vec<Uuid> = kept.iter().map(|secret| secret.id).collect();
         commands.store().forget_secrets(meta.tenant, &ids).await?;
     }
-    outcome.map(|Outcome { position, events, .. }| Outcome { value: told, position, events })
+    outcome
 }
 
 /// Passes the second factor in a unit of work, or refuses.

@@ -11,7 +11,7 @@ use super::token::Kind;
 use crate::{Commands, Error, Meta, Outcome, Refusal, Work};
 
 /// Staff belong to no organisation: their streams are under the nil id.
-const PLATFORM: Uuid = Uuid::nil();
+pub const PLATFORM: Uuid = Uuid::nil();
 
 /// Adds a member of the staff; the text returned is the only place where their key is told.
 pub async fn add(commands: &Commands, name: &str) -> Result<(Uuid, String), Error> {
@@ -64,16 +64,18 @@ pub struct Entered {
 }
 
 /// Enters an organisation, for a reason that it reads.
-pub async fn enter(
+pub async fn enter<T>(
     commands: &Commands,
     meta: &Meta,
     staff: Uuid,
     reason: &str,
-) -> Result<Outcome<Entered>, Error> {
+    tell: impl Fn(&mut Work<'_>, &Entered) -> T,
+) -> Result<Outcome<T>, Error> {
     let (visit, tenant) = (Uuid::now_v7(), meta.tenant);
     let time = visit::TIME.to_std().ok();
     let owner = Owner { tenant, id: visit };
     let (secret, token) = kept::mint(commands.store(), Kind::Visit, owner, time).await?;
+    let entered = Entered { visit, token };
     let begun = commands
         .transact(meta, async |work: &mut Work| {
             if work.get::<Organization>(tenant).await?.name.is_none() {
@@ -81,18 +83,14 @@ pub async fn enter(
             }
             let (reason, token) = (reason.to_owned(), secret.clone());
             let begin = visit::Command::Begin { staff, reason, token };
-            work.execute::<Visit>(visit, begin).await
+            work.execute::<Visit>(visit, begin).await?;
+            Ok(tell(work, &entered))
         })
         .await;
-    match begun {
-        Ok(Outcome { position, events, .. }) => {
-            Ok(Outcome { value: Entered { visit, token }, position, events })
-        }
-        Err(error) => {
-            commands.store().forget_secrets(tenant, &[secret.id]).await?;
-            Err(error)
-        }
+    if begun.is_err() {
+        commands.store().forget_secrets(tenant, &[secret.id]).await?;
     }
+    begun
 }
 
 /// Tells the organisation where its visitor looks.

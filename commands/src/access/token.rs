@@ -21,6 +21,8 @@ pub enum Kind {
     Refresh,
     /// The second step of a login.
     SecondFactor,
+    /// Nothing by itself: it goes with a code that was mailed.
+    CodeTicket,
     PasswordReset,
     EmailVerification,
     Invitation,
@@ -31,12 +33,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::ApiKey,
         Kind::KeyToken,
         Kind::Access,
         Kind::Refresh,
         Kind::SecondFactor,
+        Kind::CodeTicket,
         Kind::PasswordReset,
         Kind::EmailVerification,
         Kind::Invitation,
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Access => "vba_",
             Kind::Refresh => "vbr_",
             Kind::SecondFactor => "vbm_",
+            Kind::CodeTicket => "vbc_",
             Kind::PasswordReset => "vbp_",
             Kind::EmailVerification => "vbe_",
             Kind::Invitation => "vbi_",
@@ -67,6 +71,7 @@ impl Kind {
             Kind::Access => "access_token",
             Kind::Refresh => "refresh_token",
             Kind::SecondFactor => "second_factor_token",
+            Kind::CodeTicket => "code_ticket",
             Kind::PasswordReset => "password_reset_token",
             Kind::EmailVerification => "email_verification_token",
             Kind::Invitation => "invitation_token",
@@ -80,10 +85,14 @@ impl Kind {
 pub(super) fn mint(kind: Kind) -> Result<(Uuid, String), Error> {
     let id = Uuid::now_v7();
     let random: [u8; 32] = super::random()?;
-    let (id_digits, random) = (base62(id.as_bytes(), ID), base62(&random, RANDOM));
-    let text = format!("{}{id_digits}{random}", kind.prefix());
+    let text = shown(kind, id) + &base62(&random, RANDOM);
     let checksum = checksum(&text);
     Ok((id, text + &checksum))
+}
+
+/// The beginning of a text, up to where it opens: the id of its secret, which is none.
+pub(super) fn shown(kind: Kind, id: Uuid) -> String {
+    kind.prefix().to_owned() + &base62(id.as_bytes(), ID)
 }
 
 /// What it would open, and the id of its secret; `None` for what was never minted.

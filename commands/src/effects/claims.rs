@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use event_store::Store;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
-use uuid::Uuid;
+use event_store::holder::Holder;
 
 use super::{COLUMNS, Effect, Outcome};
 use crate::Error;
@@ -16,24 +14,14 @@ const LEASE: Duration = Duration::from_secs(90);
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 const LONGEST_LOOK: Duration = Duration::from_secs(60);
-/// The first half of the locks by which claimers are known to be there; the second is their number.
-const PRESENCE: i32 = 7204;
-
-/// One that claims effects. Its lock goes with its connection, however its process ends.
-pub(super) struct Claimer {
-    connection: PoolConnection<Postgres>,
-    number: i32,
-}
+/// A line that has sent enough rests at least this long, so that many can go when it wakes.
+const ROUNDED: Duration = Duration::from_millis(200);
+/// One that claims effects.
+pub(super) struct Claimer(Holder);
 
 impl Claimer {
     pub(super) async fn come(store: &Store) -> Result<Claimer, Error> {
-        let mut connection = store.worker().acquire().await.map_err(failed)?;
-        connection.close_on_drop();
-        // Random bits: that two have the same number is unlikely, and one would wait for the other.
-        let number = (Uuid::new_v4().as_u128() >> 97) as i32;
-        let lock = sqlx::query("select pg_advisory_lock($1, $2)").bind(PRESENCE).bind(number);
-        lock.execute(&mut *connection).await.map_err(failed)?;
-        Ok(Claimer { connection, number })
+        Ok(Claimer(Holder::come(store.worker()).await.map_err(failed)?))
     }
 
     /// Takes due effects, of each order key only the first that is not settled; and unclear ones to
@@ -51,6 +39,9 @@ impl Claimer {
                   and not exists (select from effects o
                        where o.order_key = e.order_key and o.position < e.position
                          and o.state in ('pending', 'attempting'))
+                  and not exists (select from line_rests r
+                       where r.line = e.line and r.kind = $1 and r.until > clock_timestamp()
+                         and r.since <= clock_timestamp())
                 order by due_at limit $2 for update skip locked),
              unclear as (
                select id from effects
@@ -68,9 +59,9 @@ impl Claimer {
             .bind(kind)
             .bind(i64::try_from(attempts).unwrap_or(i64::MAX))
             .bind(i64::try_from(looks).unwrap_or(i64::MAX))
-            .bind(self.number)
+            .bind(self.0.number())
             .bind(LEASE)
-            .fetch_all(&mut *self.connection)
+            .fetch_all(self.0.connection())
             .await
             .map_err(failed)
     }
@@ -87,14 +78,25 @@ impl Claimer {
                     lease_until = null, due_at = clock_timestamp(), updated_at = clock_timestamp()
               where kind = $1 and state in ('attempting', 'unknown') and lease_until is not null
                 and (lease_until < clock_timestamp()
-                  or holder not in (select objid::bigint from pg_locks
-                       where locktype = 'advisory' and classid::bigint = $2 and granted
-                         and database = (select oid from pg_database
-                                          where datname = current_database())))",
+                  or holder not in (select number from holders))",
         )
         .bind(kind)
-        .bind(i64::from(PRESENCE))
-        .execute(&mut *self.connection)
+        .execute(self.0.connection())
+        .await
+        .map_err(failed)?;
+        self.set_right(kind).await
+    }
+
+    /// What was put off by a clock that was ahead, and has been set right since, is due. `now()`
+    /// because the index serves it, and a second for those who touch a row at this moment.
+    async fn set_right(&mut self, kind: &str) -> Result<(), Error> {
+        sqlx::query(
+            "update effects set due_at = clock_timestamp(), updated_at = clock_timestamp()
+              where kind = $1 and state in ('pending', 'unknown') and due_at <> 'infinity'
+                and updated_at > now() + interval '1 second'",
+        )
+        .bind(kind)
+        .execute(self.0.connection())
         .await
         .map_err(failed)?;
         Ok(())
@@ -112,30 +114,38 @@ pub(super) async fn settle(
     effect: &Effect,
     outcome: Result<Outcome, Error>,
 ) -> Result<(), Error> {
+    let held = matches!(outcome, Ok(Outcome::Held { .. } | Outcome::LineHeld { .. }));
     let (state, pause, reason) = match outcome {
         Ok(Outcome::Done) => ("done", None, None),
         Ok(Outcome::Dead { reason }) => ("dead", None, Some(reason)),
+        Ok(Outcome::Failed) => ("dead", None, None),
         Ok(Outcome::Unclear { reason }) => ("unknown", Some(until_next_look(effect)), Some(reason)),
         Ok(Outcome::AwaitsNews { reason }) => ("unknown", None, Some(reason)),
         Ok(Outcome::Retry { after, reason }) => {
             ("pending", Some(backoff(effect).max(after.unwrap_or_default())), Some(reason))
         }
         Ok(Outcome::LineRests { after, reason }) => {
-            let pause = backoff(effect).max(after);
-            rest_line(store, effect, pause).await?;
-            ("pending", Some(pause), Some(reason))
+            rest_line(store, effect, after).await?;
+            ("pending", Some(backoff(effect).max(after)), Some(reason))
+        }
+        Ok(Outcome::Held { after, reason }) => ("pending", Some(after), Some(reason)),
+        Ok(Outcome::LineHeld { after, reason }) => {
+            rest_line(store, effect, after.max(ROUNDED)).await?;
+            ("pending", Some(Duration::ZERO), Some(reason))
         }
         // The call may have been made before our own machinery failed.
         Err(error) if !effect.idempotent => ("unknown", Some(FIRST_PAUSE), Some(error.to_string())),
         Err(error) => ("pending", Some(backoff(effect)), Some(error.to_string())),
     };
+    tracing::Span::current().record("outcome", state);
     metrics::counter!("verbatim_effects_total", "kind" => effect.kind.clone(), "outcome" => state)
         .increment(1);
     sqlx::query(
-        "update effects set reason = $4, lease_until = null,
+        "update effects set reason = coalesce($4, reason), lease_until = null,
                 state = case when due_at <> 'infinity' and $3 = 'done' then 'unknown' else $3 end,
                 due_at = case due_at when 'infinity' then coalesce(clock_timestamp() + $5, due_at)
                                      else due_at end,
+                attempts = attempts - $6,
                 updated_at = clock_timestamp()
           where id = $1 and lease = $2",
     )
@@ -144,6 +154,7 @@ pub(super) async fn settle(
     .bind(state)
     .bind(reason)
     .bind(pause)
+    .bind(i32::from(held))
     .execute(store.worker())
     .await
     .map_err(failed)?;
@@ -152,8 +163,10 @@ pub(super) async fn settle(
 
 async fn rest_line(store: &Store, effect: &Effect, pause: Duration) -> Result<(), Error> {
     sqlx::query(
-        "update effects set due_at = greatest(due_at, clock_timestamp() + $3)
-          where line = $1 and kind = $2 and state = 'pending'",
+        "insert into line_rests as r values ($1, $2, clock_timestamp() + $3)
+         on conflict (line, kind) do update set since = excluded.since,
+                until = case when r.since > excluded.since then excluded.until
+                             else greatest(r.until, excluded.until) end",
     )
     .bind(effect.line)
     .bind(&effect.kind)

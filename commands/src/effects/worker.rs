@@ -9,10 +9,11 @@ use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
 use super::claims::{Claimer, FIRST_PAUSE, settle};
 use super::{Effect, Executor};
-use crate::{Commands, Error};
+use crate::{Commands, Error, measures};
 
 /// Effects that one process attempts at once, and as many that it looks into.
 const AT_ONCE: usize = 16;
@@ -88,14 +89,21 @@ fn duty(effect: &Effect) -> Duty {
 /// Attempts an effect, or looks into it, and records what that came to.
 async fn carry_out<E: Executor>(store: &Store, executor: &E, effect: Effect) -> Duty {
     let duty = duty(&effect);
-    let outcome = match duty {
-        Duty::Attempt => executor.attempt(&effect).await,
-        Duty::Look => executor.reconcile(&effect).await,
+    let began = Instant::now();
+    let span = measures::effect(&effect);
+    let called = async {
+        let outcome = match duty {
+            Duty::Attempt => executor.attempt(&effect).await,
+            Duty::Look => executor.reconcile(&effect).await,
+        };
+        if let Err(error) = settle(store, &effect, outcome).await {
+            // Its lease will run out.
+            tracing::warn!(effect = %effect.id, %error, "What became of an effect was not recorded");
+        }
     };
-    if let Err(error) = settle(store, &effect, outcome).await {
-        // Its lease will run out.
-        tracing::warn!(effect = %effect.id, %error, "What became of an effect was not recorded");
-    }
+    called.instrument(span).await;
+    metrics::histogram!("verbatim_effect_duration_seconds", "kind" => E::KIND)
+        .record(began.elapsed());
     duty
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod canned;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -77,31 +78,63 @@ pub fn trust_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) status: u16,
+    response: Response,
+    longest: usize,
+    read: usize,
+}
+
+impl Incoming {
+    /// How long the body is going to be, where the other side says so.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next piece of the body; `None` where it ended as it should.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Cause> {
+        let chunk = self.response.chunk().await.map_err(|error| cut(&error))?;
+        self.read += chunk.as_ref().map_or(0, Bytes::len);
+        if self.read > self.longest {
+            return Err(Cause::TooLong(self.longest));
+        }
+        Ok(chunk)
+    }
+
+    /// All of the body.
+    pub(crate) async fn whole(mut self) -> Result<Answer, Cause> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status: self.status, body })
+    }
+}
+
 /// Makes one call, of which sending and reading take `timeout` together.
 pub(crate) async fn call(
     request: RequestBuilder,
     timeout: Duration,
     longest: usize,
 ) -> Result<Answer, Lost> {
-    let response = request.timeout(timeout).send().await.map_err(|error| lost(&error))?;
-    let status = response.status().as_u16();
-    let body = body(response, longest).await.map_err(Lost::Unclear)?;
-    Ok(Answer { status, body })
+    let incoming = begin(request, timeout, longest).await?;
+    incoming.whole().await.map_err(Lost::Unclear)
 }
 
-async fn body(mut response: Response, longest: usize) -> Result<Vec<u8>, Cause> {
+/// The same, for who takes the body piece by piece.
+pub(crate) async fn begin(
+    request: RequestBuilder,
+    timeout: Duration,
+    longest: usize,
+) -> Result<Incoming, Lost> {
+    let response = request.timeout(timeout).send().await.map_err(|error| lost(&error))?;
     let told = response.content_length().unwrap_or_default();
     if usize::try_from(told).map_or(true, |told| told > longest) {
-        return Err(Cause::TooLong(longest));
+        return Err(Lost::Unclear(Cause::TooLong(longest)));
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| cut(&error))? {
-        if body.len() + chunk.len() > longest {
-            return Err(Cause::TooLong(longest));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    Ok(Incoming { status: response.status().as_u16(), response, longest, read: 0 })
 }
 
 fn lost(error: &reqwest::Error) -> Lost {

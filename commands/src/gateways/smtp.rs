@@ -14,8 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where mails go, and from whom they come.
 #[derive(Clone)]
 pub enum Post {
-    Smtp { transport: Box<AsyncSmtpTransport<Tokio1Executor>>, from: Mailbox },
-    Log,
+    Smtp {
+        transport: Box<AsyncSmtpTransport<Tokio1Executor>>,
+        from: Mailbox,
+    },
+    /// For somebody who looks on.
+    Print,
+    Nowhere,
 }
 
 /// A mail to one person.
@@ -51,9 +56,9 @@ pub enum Unsent {
 }
 
 impl Post {
-    /// Without a URL, into the log.
-    pub fn new(url: Option<&str>, from: Option<&str>) -> Result<Post, Unset> {
-        let Some(url) = url else { return Ok(Post::Log) };
+    /// Without a URL no mail goes out; one that `shows` prints them instead.
+    pub fn new(url: Option<&str>, from: Option<&str>, shows: bool) -> Result<Post, Unset> {
+        let Some(url) = url else { return Ok(if shows { Post::Print } else { Post::Nowhere }) };
         let from: Mailbox = from.ok_or(Unset::NoFrom)?.parse().map_err(|_| Unset::From)?;
         let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
         let builder = builder.map_err(|error| Unset::Url(error.to_string()))?;
@@ -80,9 +85,13 @@ impl Post {
                     .map_err(|error| unfit(&error))?;
                 transport.send(message).await.map(drop).map_err(|error| unsent(&error))
             }
-            Post::Log => {
+            // A mail carries what opens an account: it is nothing for a log that is kept.
+            Post::Nowhere => Err(Unsent::Refused("no mail server is set".to_owned())),
+            Post::Print => {
                 let Mail { to, subject, body, .. } = mail;
-                tracing::warn!(%to, %subject, "No mail server is set, so this is all of it:\n{body}");
+                println!(
+                    "A mail, for want of a mail server:\nTo: {to}\nSubject: {subject}\n\n{body}\n"
+                );
                 Ok(())
             }
         }
@@ -125,7 +134,7 @@ mod tests {
     #[test]
     fn settings_that_could_send_nothing_are_told_at_the_start() {
         let told = |url: &str, from: Option<&str>| {
-            let post = Post::new(Some(url), from);
+            let post = Post::new(Some(url), from, false);
             post.err().map(|unset| unset.to_string()).unwrap_or_default()
         };
         assert!(told("mail.example.com", Some("a@example.com")).contains("VERBATIM_SMTP_URL"));
@@ -133,6 +142,7 @@ mod tests {
         assert!(told("smtp://127.0.0.1:25", Some("nobody")).contains("VERBATIM_MAIL_FROM"));
         assert_eq!(told("smtp://127.0.0.1:25", Some("Verbatim <v@example.com>")), "");
         assert_eq!(told("smtps://u:p@mail.example.com", Some("v@example.com")), "");
-        assert!(matches!(Post::new(None, None), Ok(Post::Log)));
+        assert!(matches!(Post::new(None, None, true), Ok(Post::Print)));
+        assert!(matches!(Post::new(None, None, false), Ok(Post::Nowhere)));
     }
 }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::Intake;
 use super::known::{CONVERSATION, MESSAGE, Names, Peer, line_of};
-use crate::Error;
 use crate::gateways::whatsapp::webhook::{Message, Notification, Status};
+use crate::{Error, effects};
 
 /// What follows a message's hash in its claims, before a hash of the content.
 const CONTENT: u8 = b'm';
@@ -108,15 +108,19 @@ impl Intake<'_, '_> {
             self.duplicates += 1;
             return Ok(());
         }
-        let Some(contact) = self.contact(&status.recipient, status.at).await? else {
-            return self.notice(told).await;
+        let (conversation, contact, message) = match self.ours(status).await? {
+            Some(ours) => ours,
+            None => {
+                let Some(contact) = self.contact(&status.recipient, status.at).await? else {
+                    return self.notice(told).await;
+                };
+                let own = self.own(&prefix);
+                let home = own.and_then(|message| self.known.home(message));
+                let group = status.group.as_ref();
+                let conversation = self.conversation(contact, group, home, false).await?;
+                (conversation, contact, own.unwrap_or_else(Uuid::now_v7))
+            }
         };
-        let own = self.own(&prefix);
-        let home = own.and_then(|message| self.known.home(message));
-        let conversation = self.conversation(contact, status.group.as_ref(), home, false).await?;
-        // A customer's answer may have quoted it before we knew it by the provider's id.
-        let ours = self.ours(conversation, status).await?;
-        let message = ours.or(own).unwrap_or_else(Uuid::now_v7);
         self.claim_message(claim, message, conversation);
         let mut receipt =
             self.receipt(told, contact, message, status.at, &status.provider_id, &status.raw);
@@ -182,13 +186,20 @@ impl Intake<'_, '_> {
         self.known.beginning(MESSAGE, prefix).map(|(_, message)| message).min()
     }
 
-    /// A message of ours whose sending got no answer: the provider hands back what we gave it
-    /// along.
-    async fn ours(&mut self, conversation: Uuid, status: &Status) -> Result<Option<Uuid>, Error> {
+    /// A message of ours by what the provider hands back that we gave it along: its conversation,
+    /// its contact, and its id. So it is known although its sending got no answer, or whoever it
+    /// went to goes by another number there, or somebody gave it up meanwhile.
+    async fn ours(&mut self, status: &Status) -> Result<Option<(Uuid, Uuid, Uuid)>, Error> {
         let told = status.callback_data.as_deref().and_then(|told| told.parse().ok());
         let Some(message) = told else { return Ok(None) };
-        let conversation: &Conversation = self.work.get(conversation).await?;
-        Ok(Some(message).filter(|message| conversation.outgoing.contains_key(message)))
+        let (store, route) = (self.work.commands().store(), self.route);
+        let effect = effects::find(store, route.tenant, message).await?;
+        let Some(effect) = effect.filter(|effect| effect.line == route.channel) else {
+            return Ok(None);
+        };
+        let (conversation, _) = self.standing(effect.aggregate).await?;
+        let between = self.work.get::<Conversation>(conversation).await?.between;
+        Ok(between.map(|(_, contact)| (conversation, contact, message)))
     }
 
     /// The id of a message that another one refers to, minted now if it is still to come.

@@ -1,10 +1,10 @@
 //! When a member is deactivated, what they had is nobody's. So is what comes to them afterwards,
 //! because it was decided a moment before, or was closed and is opened again.
 
+use domain::Aggregate;
 use domain::conversation::{self, Conversation};
 use domain::ticket::{self, Ticket};
 use domain::user::User;
-use domain::{Actor, Aggregate};
 use event_store::log::Recorded;
 use projections::finder::Finder;
 use projections::inbox::{self, Inbox};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Policy, decode};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
-use crate::{Commands, Error, Meta, Refusal};
+use crate::{Commands, Error, Refusal};
 
 pub const KIND: &str = "member.release";
 const NAME: &str = "release_work";
@@ -32,11 +32,7 @@ impl ReleaseWork {
     }
 
     async fn is_gone(&self, tenant: Uuid, user: Uuid) -> Result<bool, Error> {
-        match self.commands.load::<User>(tenant, user).await {
-            Ok((user, _)) => Ok(user.deactivated),
-            Err(Error::Refused(Refusal::NotFound)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(self.commands.load::<User>(tenant, user).await?.0.deactivated)
     }
 }
 
@@ -50,15 +46,13 @@ impl Policy for ReleaseWork {
         }
         let effect = NewEffect {
             id: stored.event_id,
-            tenant: stored.tenant_id,
             kind: KIND,
             aggregate: user,
-            position: stored.position,
             order_key: user,
             line: user,
             idempotent: true,
         };
-        let asked = effects::ask(db, &effect).await;
+        let asked = effects::ask(db, stored, &effect).await;
         asked.map(|()| true).map_err(|error| event_store::Error::from(error).into())
     }
 }
@@ -139,12 +133,9 @@ impl Releaser {
     where
         Refusal: From<A::Error>,
     {
-        let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
         // A repeat of the same telling causes the same events.
         let telling = Uuid::from_u128(effect.id.as_u128() ^ id.as_u128());
-        meta.command_id = crate::event_id(telling, effect.attempts as usize);
-        meta.correlation_id = effect.id;
-        meta.causation_id = Some(effect.id);
+        let meta = effect.meta(NAME, crate::event_id(telling, effect.attempts as usize));
         match self.commands.execute::<A>(id, command, &meta).await {
             // Closed or merged meanwhile: nobody has it to do.
             Ok(_) | Err(Error::Refused(_)) => Ok(()),

@@ -15,9 +15,10 @@ use super::Policy;
 use crate::access::challenges;
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::smtp::{Mail, Post, Unsent};
+use crate::stored::decode;
 use crate::{Commands, Error};
 
-const KIND: &str = "mail";
+pub const KIND: &str = "mail";
 
 /// Asks for a mail for each challenge that is answered by mail, and for each invitation.
 pub struct SendMails;
@@ -33,16 +34,14 @@ impl Policy for SendMails {
         let aggregate = stored.aggregate_id.parse().unwrap_or_default();
         let effect = NewEffect {
             id: stored.event_id,
-            tenant: stored.tenant_id,
             kind: KIND,
             aggregate,
-            position: stored.position,
             order_key: aggregate,
             line: Uuid::nil(),
             // A repeat bears the same Message-ID.
             idempotent: true,
         };
-        let asked = effects::ask(db, &effect).await;
+        let asked = effects::ask(db, stored, &effect).await;
         asked.map(|()| true).map_err(|error| event_store::Error::from(error).into())
     }
 }
@@ -54,13 +53,13 @@ struct Challenge {
 
 fn challenge(stored: &Recorded) -> Option<Challenge> {
     match (stored.aggregate_type.as_str(), stored.event_type.as_str()) {
-        (User::TYPE, "ChallengeIssued") => match serde_json::from_str(&stored.payload) {
+        (User::TYPE, "ChallengeIssued") => match decode(stored) {
             Ok(Event::ChallengeIssued { purpose, secret, .. }) => {
                 Some(Challenge { purpose, secret: secret.id })
             }
             _ => None,
         },
-        (Invitation::TYPE, "Created" | "Resent") => match serde_json::from_str(&stored.payload) {
+        (Invitation::TYPE, "Created" | "Resent") => match decode(stored) {
             Ok(
                 invitation::Event::Created { token, .. } | invitation::Event::Resent { token, .. },
             ) => Some(Challenge { purpose: Purpose::Invitation, secret: token.id }),
@@ -88,12 +87,13 @@ impl Mailer {
             .await
             .map_err(event_store::Error::from)?;
         let Some(challenge) = stored.as_ref().and_then(challenge) else { return Ok(None) };
-        let Some(answer) = challenges::answer(store, challenge.secret).await? else {
+        let Challenge { purpose, secret } = challenge;
+        let Some(answer) = challenges::answer(store, purpose, secret).await? else {
             return Ok(None);
         };
-        let (to, (subject, body)) = match challenge.purpose {
+        let (to, (subject, body)) = match purpose {
             Purpose::Invitation => {
-                let Some(to) = self.guest(effect, challenge.secret).await? else { return Ok(None) };
+                let Some(to) = self.guest(effect, secret).await? else { return Ok(None) };
                 let (organization, _) = self.commands.load::<Organization>(tenant, tenant).await?;
                 (to, letter::inviting_to(&organization.name.unwrap_or_default(), &answer))
             }
@@ -113,9 +113,8 @@ impl Mailer {
     ) -> Result<Option<String>, Error> {
         let tenant = effect.tenant_id;
         let (user, _) = self.commands.load::<User>(tenant, effect.aggregate).await?;
-        let open = user.challenges.get(&challenge.purpose);
         let now = self.commands.store().clock().now();
-        if open.is_none_or(|open| open.id != challenge.secret || !open.is_open(now)) {
+        if !user.challenges.is_open(challenge.purpose, challenge.secret, now) {
             return Ok(None);
         }
         self.commands.opened(tenant, user.email.as_ref()).await

@@ -2,12 +2,13 @@
 //! becomes of it is told to the conversation.
 
 mod content;
+mod pace;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::contact::Contact;
 use domain::conversation::{Command, Conversation, Event, Outgoing, Receipt, Standing};
 use domain::message::{Delivery, DeliveryError};
-use domain::{Actor, Aggregate, Personal};
+use domain::{Aggregate, Personal};
 use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,9 +16,11 @@ use uuid::Uuid;
 use super::{Policy, TRIES, decode, put_off};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 pub use crate::gateways::whatsapp::graph::GraphSettings;
-use crate::gateways::whatsapp::graph::{self, Graphs, Recipient, SendError};
+use crate::gateways::whatsapp::graph::{self, Graphs, Reason, Recipient, SendError};
+use crate::intake::known::{PHONE, phone_claim};
 use crate::intake::{Route, Routes, message_claim, message_owner};
-use crate::{Commands, Error, Meta, Work};
+use crate::{Commands, Error, Work};
+pub use pace::Pace;
 
 pub const KIND: &str = "whatsapp.send";
 const NAME: &str = "send_messages";
@@ -58,24 +61,26 @@ async fn follow(stored: &Recorded, event: Event, db: &mut PgConnection) -> sqlx:
             let conversation = stored.aggregate_id.parse().unwrap_or_default();
             let effect = NewEffect {
                 id: message.message,
-                tenant: stored.tenant_id,
                 kind: KIND,
                 aggregate: conversation,
-                position: stored.position,
                 order_key: conversation,
                 line: message.channel,
                 idempotent: false,
             };
-            effects::ask(db, &effect).await?;
+            effects::ask(db, stored, &effect).await?;
         }
-        Event::MessageRetried { message, .. } => effects::ask_again(db, message).await?,
+        Event::MessageRetried { message, .. } => effects::ask_again(db, stored, message).await?,
         Event::MessageDiscarded { message, .. } => effects::close(db, message).await?,
         // It may also have failed: receipts come in any order.
         Event::Dispatched(receipt) => effects::look(db, receipt.message).await?,
         Event::Delivered(receipt) | Event::Read(receipt) | Event::Played(receipt) => {
             effects::close(db, receipt.message).await?;
         }
-        Event::Failed(receipt) => effects::wake(db, receipt.message).await?,
+        Event::Failed(receipt) => {
+            let code = receipt.errors.first().map_or(0, |error| error.code);
+            let reason = format!("{code} {}", Reason::of(code, None).word());
+            effects::blame(db, receipt.message, &reason).await?;
+        }
         _ => {}
     }
     Ok(due)
@@ -86,12 +91,17 @@ pub struct Sender {
     commands: Commands,
     routes: Routes,
     graphs: Graphs,
+    pace: Pace,
 }
 
 impl Sender {
     pub fn new(commands: Commands, client: reqwest::Client, settings: GraphSettings) -> Self {
         let routes = Routes::new(commands.clone());
-        Sender { commands, routes, graphs: Graphs::new(client, settings) }
+        Sender { commands, routes, graphs: Graphs::new(client, settings), pace: Pace::default() }
+    }
+
+    pub fn at(self, pace: Pace) -> Self {
+        Sender { pace, ..self }
     }
 
     /// The message as it was queued, opened.
@@ -131,11 +141,9 @@ impl Sender {
         Ok(load.await?.0.outgoing.get(&effect.id).copied())
     }
 
-    fn meta(effect: &Effect, telling: usize) -> Meta {
-        let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
-        meta.command_id = effect.telling(telling);
-        meta.correlation_id = effect.id;
-        meta
+    /// When the provider's answer came, by the clock that record times come from.
+    fn now(&self) -> DateTime<Utc> {
+        self.commands.store().clock().now()
     }
 
     async fn tell(
@@ -144,7 +152,7 @@ impl Sender {
         telling: usize,
         command: impl Fn() -> Command,
     ) -> Result<(), Error> {
-        let meta = Self::meta(effect, telling);
+        let meta = effect.meta(NAME, effect.telling(telling));
         self.commands.execute::<Conversation>(effect.aggregate, command, &meta).await?;
         Ok(())
     }
@@ -154,34 +162,55 @@ impl Sender {
         effect: &Effect,
         route: &Route,
         message: &Outgoing,
+        to: &Recipient,
         accepted: &graph::Accepted,
     ) -> Result<Outcome, Error> {
         let wamid = &accepted.wamid;
         let receipt = Receipt {
             provider_id: Some(Personal::provider(message.contact, wamid.clone())),
-            ..receipt(message, format!("{{\"id\":{wamid:?}}}"))
+            ..receipt(message, self.now(), format!("{{\"id\":{wamid:?}}}"))
         };
         let store = self.commands.store();
+        let alias = self.alias(effect, to, accepted).await?;
         let told = self
             .commands
-            .transact(&Self::meta(effect, 0), async |work: &mut Work<'_>| {
+            .transact(&effect.meta(NAME, effect.telling(0)), async |work: &mut Work<'_>| {
                 let delivery = Delivery::Sent;
                 let report = Command::Report { delivery, receipt: receipt.clone() };
                 work.execute::<Conversation>(effect.aggregate, report).await?;
                 let (scope, value) = message_claim(store, route, wamid);
                 work.claim(scope, value, message_owner(message.message, effect.aggregate));
+                if let Some(alias) = &alias {
+                    work.claim(PHONE, alias.clone(), message.contact.to_string());
+                }
                 let conversation = work.get::<Conversation>(effect.aggregate).await?;
                 Ok(conversation.outgoing.get(&effect.id).copied())
             })
             .await;
         match told {
             // A status webhook was faster, and has told more.
-            Ok(told) if told.value == Some(Standing::Failed) => {
-                Ok(Outcome::Dead { reason: "failed".into() })
-            }
+            Ok(told) if told.value == Some(Standing::Failed) => Ok(Outcome::Failed),
             Ok(_) => Ok(Outcome::Done),
             Err(error) => Err(error),
         }
+    }
+
+    /// By what other number WhatsApp knows the recipient, if nobody holds that yet: webhooks will
+    /// name it, and mean the same person (Brazil's ninth digit, say).
+    async fn alias(
+        &self,
+        effect: &Effect,
+        to: &Recipient,
+        accepted: &graph::Accepted,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let Some(wa_id) = &accepted.wa_id else { return Ok(None) };
+        if matches!(to, Recipient::WaId(number) if number == wa_id) {
+            return Ok(None);
+        }
+        let store = self.commands.store();
+        let claim = phone_claim(store, effect.tenant_id, wa_id);
+        let held = store.claims(effect.tenant_id, &[(PHONE, claim.clone())]).await?;
+        Ok(held.is_empty().then_some(claim))
     }
 
     async fn refused(
@@ -209,10 +238,8 @@ impl Sender {
         message: &Outgoing,
         error: DeliveryError,
     ) -> Result<(), Error> {
-        let failed = || Command::Report {
-            delivery: Delivery::Failed,
-            receipt: Receipt { errors: vec![error.clone()], ..receipt(message, String::new()) },
-        };
+        let told = Receipt { errors: vec![error], ..receipt(message, self.now(), String::new()) };
+        let failed = || Command::Report { delivery: Delivery::Failed, receipt: told.clone() };
         self.tell(effect, 1, failed).await
     }
 
@@ -229,12 +256,12 @@ impl Sender {
     }
 }
 
-fn receipt(message: &Outgoing, raw: String) -> Receipt {
+fn receipt(message: &Outgoing, at: DateTime<Utc>, raw: String) -> Receipt {
     Receipt {
         message: message.message,
         channel: message.channel,
         contact: message.contact,
-        at: Utc::now(),
+        at,
         provider_id: None,
         errors: vec![],
         pricing: None,
@@ -250,7 +277,7 @@ impl Executor for Sender {
     async fn attempt(&self, effect: &Effect) -> Result<Outcome, Error> {
         match self.standing(effect).await? {
             Some(Standing::Queued) => {}
-            Some(Standing::Failed) => return Ok(Outcome::Dead { reason: "failed".into() }),
+            Some(Standing::Failed) => return Ok(Outcome::Failed),
             _ => return Ok(Outcome::Done),
         }
         let Some(message) = self.queued(effect).await? else { return Ok(Outcome::Done) };
@@ -270,8 +297,12 @@ impl Executor for Sender {
                 .unfit(effect, &message, "the content was erased, or refers to nothing")
                 .await;
         };
+        let store = self.commands.store();
+        if let Some(held) = self.pace.holds(store, message.channel, message.contact).await? {
+            return Ok(held);
+        }
         match graph.send(&route.line, &outgoing).await {
-            Ok(accepted) => self.took(effect, &route, &message, &accepted).await,
+            Ok(accepted) => self.took(effect, &route, &message, &outgoing.to, &accepted).await,
             Err(SendError::Refused(refusal)) => self.refused(effect, &message, &refusal).await,
             Err(SendError::NotSent(_)) if effect.attempts >= TRIES => {
                 self.unfit(effect, &message, "the provider can't be reached").await
@@ -294,7 +325,7 @@ impl Executor for Sender {
         let reason = "no news from the provider".to_owned();
         match self.standing(effect).await? {
             Some(Standing::Sent) | None => Ok(Outcome::Done),
-            Some(Standing::Failed) => Ok(Outcome::Dead { reason: "failed".into() }),
+            Some(Standing::Failed) => Ok(Outcome::Failed),
             Some(Standing::Unknown) => Ok(Outcome::AwaitsNews { reason }),
             Some(Standing::Queued) => {
                 let lose = || Command::LoseSight { message: effect.id, reason: reason.clone() };

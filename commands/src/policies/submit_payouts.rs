@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::payout::{Command, Event, Payout, Standing, State};
-use domain::{Actor, Aggregate, Personal};
+use domain::{Aggregate, Personal};
 use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::gateways::pawapay::{
     self, Amount, Failure, InvalidAddress, PawaPay, PayoutStatus, Submitted,
 };
 use crate::intake::Routes;
-use crate::{Commands, Error, Meta, Refusal};
+use crate::{Commands, Error, Refusal};
 pub use evidence::{look_again, wake};
 
 pub const KIND: &str = "pawapay.payout";
@@ -39,19 +39,17 @@ impl Policy for SubmitPayouts {
         let Event::Approved { was, .. } = decode(stored)? else { return Ok(false) };
         let effect = NewEffect {
             id: payout,
-            tenant: stored.tenant_id,
             kind: KIND,
             aggregate: payout,
-            position: stored.position,
             order_key: payout,
             line: was.channel.unwrap_or(stored.tenant_id),
             idempotent: true,
         };
         let failed = |error| Error::from(event_store::Error::from(error));
-        effects::ask(db, &effect).await.map_err(failed)?;
+        effects::ask(db, stored, &effect).await.map_err(failed)?;
         // What was approved before a change has been asked for already.
         if was.revision > 0 {
-            effects::ask_again(db, payout).await.map_err(failed)?;
+            effects::ask_again(db, stored, payout).await.map_err(failed)?;
             effects::wake(db, payout).await.map_err(failed)?;
         }
         Ok(true)
@@ -155,9 +153,7 @@ impl Payer {
         telling: usize,
         command: impl Fn() -> Command,
     ) -> Result<(), Error> {
-        let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
-        meta.command_id = effect.telling(telling);
-        meta.correlation_id = effect.id;
+        let meta = effect.meta(NAME, effect.telling(telling));
         self.commands.execute::<Payout>(effect.aggregate, command, &meta).await?;
         Ok(())
     }

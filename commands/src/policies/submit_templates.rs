@@ -49,15 +49,13 @@ impl Policy for SubmitTemplates {
         let aggregate = stored.aggregate_id.parse().unwrap_or_default();
         let effect = NewEffect {
             id: stored.event_id,
-            tenant,
             kind: KIND,
             aggregate,
-            position: stored.position,
             order_key: Uuid::from_slice(&name).unwrap_or(aggregate),
             line: told.channel,
             idempotent: false,
         };
-        let asked = effects::ask(db, &effect).await.map(|()| true);
+        let asked = effects::ask(db, stored, &effect).await.map(|()| true);
         asked.map_err(|error| event_store::Error::from(error).into())
     }
 }

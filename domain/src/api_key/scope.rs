@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The first words of the API's addresses, alphabetic.
@@ -47,8 +48,11 @@ impl Act {
 
 /// `read`, `write`, or `<noun>:read`, `<noun>:write`. What the log holds was parsed once and is
 /// taken as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline, example = &"contacts:read")]
 pub struct Scope(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,9 +79,18 @@ impl fmt::Display for Scope {
     }
 }
 
+/// As OAuth writes them: with spaces between.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<&str> = self.0.iter().map(|scope| scope.0.as_str()).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
 /// All that a key may be used for; reading and writing unless told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Scopes(BTreeSet<Scope>);
 
 impl Default for Scopes {
@@ -100,10 +113,21 @@ impl Scopes {
 
     /// Whether `other` allows everything that these do.
     pub fn within(&self, other: &Scopes) -> bool {
-        self.0.iter().all(|scope| {
-            let general = scope.0.split_once(':').map(|(_, act)| act);
-            other.0.contains(scope) || general.is_some_and(|act| other.has(act))
-        })
+        self.0.iter().all(|scope| other.covers(scope))
+    }
+
+    /// What both allow, which may be nothing.
+    pub fn common(&self, other: &Scopes) -> Scopes {
+        let within = |one: &Scopes, two: &Scopes| {
+            let covered = one.0.iter().filter(|scope| two.covers(scope));
+            covered.cloned().collect::<Vec<_>>()
+        };
+        Scopes(within(self, other).into_iter().chain(within(other, self)).collect())
+    }
+
+    fn covers(&self, scope: &Scope) -> bool {
+        let general = scope.0.split_once(':').map(|(_, act)| act);
+        self.0.contains(scope) || general.is_some_and(|act| self.has(act))
     }
 
     pub fn is_default(&self) -> bool {
@@ -138,6 +162,14 @@ mod tests {
         assert!(!scopes(&["write"]).within(&wide));
         assert!(!scopes(&["payouts:write"]).within(&wide));
         assert!(wide.within(&Scopes::default()));
+    }
+
+    #[test]
+    fn what_two_allow_is_the_narrower_of_each() {
+        let common = |one: &[&str], two: &[&str]| scopes(one).common(&scopes(two)).to_string();
+        assert_eq!(common(&["read", "contacts:write"], &["write"]), "contacts:write");
+        assert_eq!(common(&["read"], &["contacts:read", "read"]), "contacts:read read");
+        assert_eq!(common(&["read"], &["write"]), "");
     }
 
     #[test]

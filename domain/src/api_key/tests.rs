@@ -83,3 +83,50 @@ fn a_key_that_was_issued_before_there_were_scopes_may_read_and_write() {
     let event: Event = serde_json::from_str(stored).unwrap();
     assert!(grant(&[event]).scopes.is_default());
 }
+
+#[test]
+fn a_token_opens_for_a_while_what_it_was_asked_for_and_the_key_still_may() {
+    let read = Scopes::of(["read".parse().unwrap()]).unwrap();
+    let ask = |scopes: &Scopes, by: u128| Command::IssueToken {
+        secret: secret(20),
+        by: Uuid::from_u128(by),
+        scopes: scopes.clone(),
+    };
+    let token = decide_after::<ApiKey>(&[issued(None)], ask(&read, 8)).unwrap();
+    let history = [vec![issued(None)], token.clone()].concat();
+    let opens = |history: &[Event], now| grant(history).opens(secret(20).id, now);
+    assert_eq!(opens(&history, day(0)), Some(read.clone()));
+    assert_eq!(opens(&history, day(0) + TOKEN), None);
+    assert_eq!(decide_after::<ApiKey>(&[issued(None)], ask(&read, 9)), Err(Error::NotUsable));
+    let narrowed = Event::Rescoped { user: USER, scopes: read.clone() };
+    let history = [vec![issued(None), narrowed], token.clone()].concat();
+    let wide = decide_after::<ApiKey>(&history, ask(&Scopes::default(), 8));
+    assert_eq!(wide, Err(Error::TooWide));
+    // The secret that was shown for it opens no more.
+    let (key, previous) = (secret(9), secret(8));
+    let at_once =
+        Event::Rotated { user: USER, secret: key, previous, previous_until: DateTime::UNIX_EPOCH };
+    let history = [vec![issued(None)], token, vec![at_once]].concat();
+    assert_eq!(opens(&history, day(0)), None);
+}
+
+#[test]
+fn a_token_ends_with_its_key_or_with_the_secret_that_was_shown_for_it() {
+    let soon = DateTime::UNIX_EPOCH + TimeDelta::minutes(5);
+    let until = |history: &[Event], by: u128| {
+        let (by, scopes) = (Uuid::from_u128(by), Scopes::default());
+        let ask = Command::IssueToken { secret: secret(20), by, scopes };
+        match &decide_after::<ApiKey>(history, ask).unwrap()[..] {
+            [Event::TokenIssued { expires_at, .. }] => *expires_at,
+            told => panic!("{told:?}"),
+        }
+    };
+    assert_eq!(until(&[issued(None)], 8), DateTime::UNIX_EPOCH + TOKEN);
+    let expires = Event::ExpirySet { user: USER, expires_at: Some(soon) };
+    assert_eq!(until(&[issued(None), expires], 8), soon);
+    let (key, previous) = (secret(9), secret(8));
+    let replaced = Event::Rotated { user: USER, secret: key, previous, previous_until: soon };
+    let history = [issued(None), replaced];
+    assert_eq!(until(&history, 8), soon);
+    assert_eq!(until(&history, 9), DateTime::UNIX_EPOCH + TOKEN);
+}

@@ -221,10 +221,15 @@ fn a_message_into_a_closed_conversation_reopens_it() {
 #[test]
 fn a_failed_message_may_be_tried_again_and_one_of_unknown_fate_may_not() {
     let queued = queued();
-    let failed = [opened(), queued.clone(), Event::Failed(receipt())];
-    let retry = || Command::Retry { message: MESSAGE };
+    let heard = Event::MessageReceived(written_at(HOUR));
+    let failed = [opened(), heard, queued.clone(), Event::Failed(receipt())];
+    let again = |kind| Command::Retry { message: MESSAGE, kind };
     let retried = Event::MessageRetried { message: MESSAGE, cycle: 1 };
-    assert_eq!(decide_after::<Conversation>(&failed, retry()), Ok(vec![retried]));
+    assert_eq!(at_hour(2, &failed, again(Kind::Text)), Ok(vec![retried]));
+    // By then the window may have closed.
+    assert!(matches!(at_hour(26, &failed, again(Kind::Text)), Err(Error::WindowClosed { .. })));
+    assert!(at_hour(26, &failed, again(Kind::Template)).is_ok());
+    let retry = || again(Kind::Template);
     let unknown = Event::Unknown { message: MESSAGE, cycle: 1, reason: "lost".into() };
     let lost = [opened(), queued.clone(), unknown];
     assert_eq!(decide_after::<Conversation>(&lost, retry()), Err(Error::Uncertain));

@@ -52,6 +52,33 @@ fn while_nobody_knows_who_else_owns_it_no_owner_leaves() {
 }
 
 #[test]
+fn a_plan_has_room_for_so_many_members_and_no_more() {
+    let (one, two) = (Event::MemberAdded { user: ANN }, Event::MemberAdded { user: BEN });
+    let limits = Limits { members: Some(1), ..Limits::default() };
+    let limited = Event::PlanSet { plan: Plan::Starter, limits };
+    let counted = Event::MembersCounted { members: BTreeSet::from([ANN]) };
+    let add = |user| Command::AddMember { user };
+    assert_eq!(decide(std::slice::from_ref(&one), add(BEN)), Ok(vec![two]));
+    for full in [[limited.clone(), one], [counted, limited]] {
+        assert_eq!(decide(&full, add(BEN)), Err(Error::NoSeatLeft(1)));
+        assert_eq!(decide(&full, add(ANN)), Ok(vec![]));
+        let left = decide(&full, Command::RemoveMember { user: ANN });
+        assert_eq!(left, Ok(vec![Event::MemberRemoved { user: ANN }]));
+        let history = [&full[..], &[Event::MemberRemoved { user: ANN }]].concat();
+        assert_eq!(decide(&history, add(BEN)), Ok(vec![Event::MemberAdded { user: BEN }]));
+    }
+}
+
+#[test]
+fn members_are_counted_once() {
+    let members = BTreeSet::from([ANN, BEN]);
+    let count = || Command::CountMembers { members: members.clone() };
+    let counted = Event::MembersCounted { members: members.clone() };
+    assert_eq!(decide(&[], count()), Ok(vec![counted.clone()]));
+    assert_eq!(decide(&[counted], count()), Ok(vec![]));
+}
+
+#[test]
 fn a_setting_that_is_so_already_is_no_news() {
     let set = Event::TimezoneSet { timezone: "Africa/Nairobi".into() };
     let command = || Command::SetTimezone { timezone: "Africa/Nairobi".into() };

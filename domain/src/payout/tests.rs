@@ -252,3 +252,11 @@ fn a_payout_that_makes_no_sense_is_not_asked_for() {
     let blank = |asked: &mut Request| asked.reason = Personal::content(BOSS, " ".into());
     assert_eq!(refused(blank), Error::InvalidReason);
 }
+
+#[test]
+fn nobody_asks_for_more_than_can_be_summed_up() {
+    for amount in [0, -1, 1_000_000_000_001, i64::MAX] {
+        let asked = Request { amount, ..asked() };
+        assert_eq!(after(vec![], Command::Request(asked)), Err(Error::InvalidAmount));
+    }
+}

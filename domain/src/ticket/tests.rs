@@ -186,6 +186,17 @@ fn without_a_customer_there_is_nobody_to_tell() {
 }
 
 #[test]
+fn what_a_customer_said_is_public() {
+    let by_customer = || Command::Comment(Comment { author: Author::Customer, ..said("It drips") });
+    let events = Story::opened().tell(by_customer());
+    let [Event::Commented { public, author, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((*public, *author), (true, Author::Customer));
+    let mut nobodys = Story::default();
+    nobodys.tell(Command::Open(opening("Buy paper", None)));
+    assert_eq!(nobodys.ask(by_customer()), Err(Error::NoRecipient));
+}
+
+#[test]
 fn a_merged_ticket_leaves_everything_to_the_other() {
     let into = Uuid::from_u128(9);
     let story = Story::after([Command::Merge { into, into_number: 3 }]);
@@ -210,7 +221,8 @@ fn what_is_written_is_what_was_read() {
 
 fn opening(subject: &str, contact: Option<Uuid>) -> Opening {
     let (subject, priority) = (personal(subject), Priority::default());
-    Opening { number: 1, subject, priority, contact, conversation: None }
+    let conversation = contact.map(|_| Uuid::from_u128(7));
+    Opening { number: 1, subject, priority, contact, conversation }
 }
 
 fn said(body: &str) -> Comment {

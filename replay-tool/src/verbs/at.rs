@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use domain::api_key::ApiKey;
+use domain::attempts::Attempts;
 use domain::channel::Channel;
 use domain::contact::Contact;
 use domain::conversation::Conversation;
@@ -86,6 +87,7 @@ macro_rules! foldable {
 
 const AGGREGATES: &[Foldable] = &[
     foldable!(ApiKey),
+    foldable!(Attempts),
     foldable!(Channel),
     foldable!(Contact),
     foldable!(Conversation),

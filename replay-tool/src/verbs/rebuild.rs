@@ -1,190 +1,156 @@
 //! `rebuild`: builds read models anew while the server goes on, and tells how far it is.
 
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+mod plan;
+mod report;
+mod teller;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use projections::rebuild::{Progress, Rebuilt, rebuild};
-use projections::verify::standing;
-use projections::{MODELS, Model};
-use serde_json::json;
+use std::time::Duration;
+
+use projections::rebuild::compare::Compare;
+use projections::rebuild::{Outcome, Progress, Terms, rebuild};
+use projections::{MODELS, Model, generation};
 
 use crate::connect::Session;
 use crate::failure::Failure;
-use crate::key;
-use crate::shown;
-
-/// How often it is told how far a rebuild is, to programs and where there is no terminal.
-const FOR_PROGRAMS: Duration = Duration::from_secs(1);
-const WITHOUT_TERMINAL: Duration = Duration::from_secs(3);
+use crate::{key, shown};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Read models.
-    #[arg(value_name = "NAME", value_parser = key::read_model, required_unless_present = "all")]
+    #[arg(value_name = "NAME", value_parser = key::read_model)]
+    #[arg(required_unless_present_any = ["all", "missing"])]
     models: Vec<&'static dyn Model>,
     /// Every read model.
-    #[arg(long, conflicts_with = "models")]
+    #[arg(long, conflicts_with_all = ["models", "missing"])]
     all: bool,
+    /// Those of which this release has no live generation: what to do before servers are switched.
+    #[arg(long, conflicts_with = "models")]
+    missing: bool,
+    /// Only say what would be done: events, rows, disk and time.
+    #[arg(long)]
+    plan: bool,
+    /// What rows may take in memory, of all read models together; beyond it they are written out.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = bytes)]
+    memory: usize,
+    /// Pages of the log that are read and decoded at the same time [default: as many as there are
+    /// cores, from 2 to 4].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    workers: Option<u16>,
+    /// By how much live read models may be late, and how long a read may take, before the rebuild
+    /// waits for them; 0 never waits.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
+    live_lag_ms: u64,
+    /// What is compared before what was built may answer: `sample` folds 100 rows once more and
+    /// holds 10,000 against the generation before, `full` 5,000 and all.
+    #[arg(long, value_name = "HOW", default_value = "sample")]
+    compare: How,
+    /// Build and compare, but leave the live generation where it is. The next rebuild goes on from
+    /// there.
+    #[arg(long)]
+    no_swap: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum How {
+    Sample,
+    Full,
+    None,
+}
+
+impl Args {
+    async fn models(&self, session: &Session) -> Result<Vec<&'static dyn Model>, Failure> {
+        if self.all {
+            return Ok(MODELS.to_vec());
+        }
+        if !self.missing {
+            return Ok(self.models.clone());
+        }
+        let mut missing = vec![];
+        for model in MODELS.iter().copied() {
+            if generation::live(session.pool(), model).await?.is_none() {
+                missing.push(model);
+            }
+        }
+        Ok(missing)
+    }
+
+    fn terms(&self) -> Terms {
+        let default = Terms::default();
+        let compare = match self.compare {
+            How::Sample => Compare::Sample,
+            How::Full => Compare::Full,
+            How::None => Compare::Nothing,
+        };
+        Terms {
+            memory: self.memory,
+            workers: self.workers.map_or(default.workers, usize::from),
+            live_lag: (self.live_lag_ms > 0).then(|| Duration::from_millis(self.live_lag_ms)),
+            compare,
+            swap: !self.no_swap,
+        }
+    }
 }
 
 pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
-    let models = if args.all { MODELS } else { args.models.as_slice() };
-    for model in models {
-        let (rebuilt, put_aside) = one(session, *model).await?;
-        tell(session, *model, &rebuilt, put_aside)?;
+    let models = args.models(session).await?;
+    if models.is_empty() {
+        shown::note("this release has a generation of every read model: nothing to build");
+        return Ok(());
     }
-    Ok(())
+    if args.plan {
+        return plan::run(session, &models).await;
+    }
+    all(session, &models, &args.terms()).await
 }
 
-/// Rebuilds one read model; returns how many events it could not take in, too.
-pub(crate) async fn one(
+/// Rebuilds, tells what came of each, and fails if one failed.
+pub(crate) async fn all(
     session: &Session,
-    model: &'static dyn Model,
-) -> Result<(Rebuilt, i64), Failure> {
-    let teller = Teller::new(model, session.json);
-    let database = &session.database;
-    let told = |progress| teller.tell(progress);
-    let outcome = rebuild(database, model, &told).await;
-    let rebuilt = outcome.map_err(|error| {
-        Failure::Found(format!(
+    models: &[&'static dyn Model],
+    terms: &Terms,
+) -> Result<(), Failure> {
+    let teller = teller::Teller::new(session.json);
+    let told_of = |progress: &Progress| teller.tell(progress);
+    let outcomes = rebuild(&session.database, models, terms, &told_of).await?;
+    teller.done();
+    let mut failed = vec![];
+    for (model, outcome) in outcomes {
+        if let Some(failure) = told(session, (model, outcome)).await? {
+            failed.push(failure);
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Found(failed.join("; "))),
+    }
+}
+
+async fn told(session: &Session, (model, outcome): Outcome) -> Result<Option<String>, Failure> {
+    match outcome {
+        Ok(rebuilt) => {
+            report::tell(session, model, &rebuilt).await?;
+            Ok(None)
+        }
+        Err(error) => Ok(Some(format!(
             "rebuilding {} failed: {error}; run it again to go on from there",
             model.name()
-        ))
-    })?;
-    teller.done();
-    Ok((rebuilt, standing(session.pool(), model).await?.dead_letters))
-}
-
-fn tell(
-    session: &Session,
-    model: &dyn Model,
-    rebuilt: &Rebuilt,
-    put_aside: i64,
-) -> Result<(), Failure> {
-    if session.json {
-        return shown::say_json(&json!({
-            "done": model.name(),
-            "generation": rebuilt.generation,
-            "position": rebuilt.position,
-            "events": rebuilt.events,
-            "seconds": rebuilt.seconds,
-            "dead_letters": put_aside,
-        }));
-    }
-    shown::say(format!(
-        "{}: generation {} is live at position {}: {} events in {:.1} s{}",
-        model.name(),
-        rebuilt.generation,
-        rebuilt.position,
-        rebuilt.events,
-        rebuilt.seconds,
-        match put_aside {
-            0 => String::new(),
-            count => format!("; {count} events were put aside, `verify` names the first"),
-        }
-    ))
-}
-
-/// Tells of progress in the way that suits who listens.
-struct Teller {
-    model: &'static str,
-    json: bool,
-    began: Instant,
-    /// `None` where no terminal would show it.
-    bar: Option<ProgressBar>,
-    told: Mutex<Option<Instant>>,
-}
-
-impl Teller {
-    fn new(model: &dyn Model, json: bool) -> Self {
-        let shows = !json && std::io::stderr().is_terminal();
-        let bar = shows.then(|| {
-            let bar = ProgressBar::new(0).with_message(model.name());
-            let look = "{msg:<22} [{bar:30}] {human_pos}/{human_len} {per_sec} ETA {eta}";
-            // A look that indicatif can't read would only be a plainer one.
-            if let Ok(style) = ProgressStyle::with_template(look) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
-        let (model, told) = (model.name(), Mutex::new(None));
-        Teller { model, json, began: Instant::now(), bar, told }
-    }
-
-    fn tell(&self, progress: Progress) {
-        let Ok(mut told) = self.told.lock() else { return };
-        if let Some(bar) = &self.bar {
-            self.draw(bar, progress, told.is_none());
-            *told = Some(Instant::now());
-            return;
-        }
-        let pause = if self.json { FOR_PROGRAMS } else { WITHOUT_TERMINAL };
-        if told.unwrap_or(self.began).elapsed() < pause {
-            return;
-        }
-        *told = Some(Instant::now());
-        let Pace { rate, eta } = Pace::of(progress, self.began.elapsed());
-        let Progress { generation, position, head, .. } = progress;
-        let line = match self.json {
-            true => json!({
-                "building": self.model, "generation": generation, "position": position,
-                "head": head, "events_per_second": rate, "eta_seconds": eta,
-            })
-            .to_string(),
-            false => format!(
-                "{}: {position} of {head} events, {rate} a second, {eta} s to go",
-                self.model
-            ),
-        };
-        // Nobody listens any more: no reason to stop building.
-        let _ = writeln!(std::io::stdout(), "{line}");
-    }
-
-    fn draw(&self, bar: &ProgressBar, progress: Progress, first: bool) {
-        bar.set_length(progress.head.unsigned_abs());
-        if first {
-            // A resumed rebuild did not do in a moment what an earlier one has done.
-            bar.set_position(progress.began_at.unsigned_abs());
-            bar.reset_eta();
-        }
-        bar.set_position(progress.position.unsigned_abs());
-        if progress.position >= progress.head {
-            bar.set_message(format!("{} (indexing)", self.model));
-        }
-    }
-
-    fn done(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        ))),
     }
 }
 
-impl Drop for Teller {
-    fn drop(&mut self) {
-        if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_finished()) {
-            bar.abandon();
-        }
-    }
-}
-
-/// Whole events a second, and whole seconds to go.
-#[derive(Debug, PartialEq, Eq)]
-struct Pace {
-    rate: i64,
-    eta: i64,
-}
-
-impl Pace {
-    fn of(progress: Progress, elapsed: Duration) -> Self {
-        let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX).max(1);
-        let done = progress.position - progress.began_at;
-        let rate = done.saturating_mul(1000) / millis;
-        Pace { rate, eta: (progress.head - progress.position) / rate.max(1) }
-    }
+/// A size in bytes, as `512MiB` or `1GiB`.
+fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim() {
+        "" | "B" => 0,
+        "KiB" | "K" => 10,
+        "MiB" | "M" => 20,
+        "GiB" | "G" => 30,
+        _ => return Err("a size is a number with KiB, MiB or GiB behind it".into()),
+    };
+    let number: usize = number.parse().map_err(|_| "a size begins with a number".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than there can be".into())
 }
 
 #[cfg(test)]
@@ -192,9 +158,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_resumed_rebuild_is_paced_by_what_it_did_itself() {
-        let progress = Progress { generation: 2, position: 6_000, head: 9_000, began_at: 5_000 };
-        let pace = Pace::of(progress, Duration::from_secs(2));
-        assert_eq!(pace, Pace { rate: 500, eta: 6 });
+    fn a_size_has_a_unit_of_1024() {
+        assert_eq!(bytes("512MiB"), Ok(512 * 1024 * 1024));
+        assert_eq!(bytes("64K"), Ok(65_536));
+        assert!(bytes("lots").is_err() && bytes("5MB").is_err());
     }
 }

@@ -2,7 +2,8 @@
 
 use event_store::log;
 use projections::MODELS;
-use projections::verify::{Standing, standing};
+use projections::explain::{Explanation, explain};
+use projections::standing::{Building, Standing, standing};
 use serde::Serialize;
 
 use crate::connect::Session;
@@ -17,7 +18,17 @@ pub(crate) struct Status {
     pub(crate) read_models: Vec<Standing>,
 }
 
-pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What holds each late read model back: which query, lock, process, dead letter or slow fold.
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
+    if args.explain {
+        return explained(session).await;
+    }
     let status = look(session).await?;
     if session.json {
         return shown::say_json(&status);
@@ -42,11 +53,38 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
             shown::known(standing.generation),
             shown::known(standing.position),
             shown::known(standing.lag),
-            shown::known(standing.building),
+            standing.building.as_ref().map_or_else(|| "—".into(), told),
             standing.dead_letters.to_string(),
         ]);
     }
     shown::say(table.trim_fmt())
+}
+
+async fn explained(session: &Session) -> Result<(), Failure> {
+    let explanations = explain(session.pool()).await?;
+    if session.json {
+        return shown::say_json(&explanations);
+    }
+    if explanations.is_empty() {
+        return shown::say("every read model is where the log is");
+    }
+    for Explanation { model, lag, late_seconds, obstacles } in explanations {
+        shown::say(match (lag, late_seconds) {
+            (Some(lag), Some(late)) if lag > 0 => {
+                format!("{model}: {lag} events and {late} s late")
+            }
+            _ => format!("{model}:"),
+        })?;
+        for obstacle in obstacles {
+            shown::say(format!("  {}: {}", obstacle.cause.as_str(), obstacle.detail))?;
+        }
+    }
+    Ok(())
+}
+
+fn told(building: &Building) -> String {
+    let Building { phase, position, until, seconds_left, .. } = building;
+    format!("{phase} {position}/{until}, {seconds_left} s")
 }
 
 pub(crate) async fn look(session: &Session) -> Result<Status, Failure> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use event_store::log;
-use projections::verify::{Difference, standing};
+use projections::standing::standing;
 use projections::{MODELS, Model, Recorded};
 use serde::Serialize;
 use sqlx::PgPool;
@@ -178,22 +178,8 @@ async fn replayed(
         None => {
             Ok(format!("{} rows equal a replay up to position {}", verdict.rows, verdict.position))
         }
-        Some(difference) => Err(told(&difference)),
+        Some(difference) => Err(difference.to_string()),
     })
-}
-
-fn told(difference: &Difference) -> String {
-    let Difference { key, column, live, replayed } = difference;
-    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
-    match (column, live, replayed) {
-        (Some(column), ..) => format!(
-            "row {key}, column {column}: live {}, replayed {}",
-            value(live),
-            value(replayed)
-        ),
-        (None, Some(_), _) => format!("row {key} is live, and a replay makes no such row"),
-        (None, None, _) => format!("row {key} is missing, and a replay makes it"),
-    }
 }
 
 async fn dead_letters(

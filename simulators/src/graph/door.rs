@@ -18,6 +18,10 @@ use crate::server::{Answer, Call, Reply, Service};
 enum Route<'a> {
     Messages(&'a str),
     Upload(&'a str),
+    /// Opens a session for a sample, of whatever app the token belongs to.
+    Sample,
+    /// What such a session takes.
+    SampleBytes(&'a str),
     Templates(&'a str),
     Subscriptions(&'a str),
     Attachment,
@@ -68,6 +72,7 @@ impl State {
                 seen.about = field("biz_opaque_callback_data");
             }
             Route::Upload(_) | Route::Attachment => seen.act = Act::Media,
+            Route::Sample | Route::SampleBytes(_) => seen.act = Act::Media,
             Route::Templates(_) => {
                 seen.act = Act::Template;
                 seen.kind = call.method.as_str().to_lowercase();
@@ -107,6 +112,18 @@ impl State {
                 let (mime_type, bytes) = uploaded(call.content_type(), &call.body)?;
                 let line = &account.line.phone_number_id;
                 json!({"id": lock(&self.books).keep(line, &mime_type, bytes)})
+            }
+            (&Method::POST, Route::Sample) => {
+                let mut books = lock(&self.books);
+                books.holder(call.bearer())?;
+                let id = format!("upload:{}", books.ids.hex(32));
+                books.samples.open(id, &call.query)?
+            }
+            (&Method::POST, Route::SampleBytes(id)) => {
+                let mut books = lock(&self.books);
+                books.holder(call.oauth())?;
+                let offset = call.headers.get("file_offset").and_then(|it| it.to_str().ok());
+                books.samples.fill(id, offset, &call.body)?
             }
             (method, Route::Templates(id)) => {
                 of_business(id)?;
@@ -213,6 +230,8 @@ fn route<'a>(parts: &[&'a str]) -> Route<'a> {
             [id, "media"] => Route::Upload(id),
             [id, "message_templates"] => Route::Templates(id),
             [id, "subscribed_apps"] => Route::Subscriptions(id),
+            ["app", "uploads"] => Route::Sample,
+            [id] if id.starts_with("upload:") => Route::SampleBytes(id),
             [id] => Route::Object(id),
             _ => Route::Nowhere,
         },

@@ -1,4 +1,5 @@
-//! Files: what businesses upload for their messages, and what customers sent them.
+//! Files: what businesses upload for their messages, what customers sent them, and samples for the
+//! headers of templates.
 
 use std::collections::HashMap;
 
@@ -28,6 +29,48 @@ pub(super) struct File {
     pub(super) bytes: Bytes,
     /// Part of the address at which it can be had, and until when.
     ticket: Option<(String, DateTime<Utc>)>,
+}
+
+/// Sessions in which a sample is uploaded, by their ids: how many bytes, of which type.
+#[derive(Default)]
+pub(super) struct Samples(HashMap<String, (usize, String)>);
+
+/// Types that a template's header can show.
+const SAMPLES: &[&str] = &["image/jpeg", "image/png", "video/mp4", "application/pdf"];
+
+impl Samples {
+    pub(super) fn open(
+        &mut self,
+        id: String,
+        query: &HashMap<String, String>,
+    ) -> Result<Value, Error> {
+        let told = |name: &str| query.get(name).ok_or_else(|| Error::required(name));
+        let length = told("file_length")?.parse().ok().filter(|length| *length > 0);
+        let length =
+            length.ok_or_else(|| Error::parameter("Param file_length must be positive"))?;
+        let mime_type = told("file_type")?;
+        if !SAMPLES.contains(&mime_type.as_str()) {
+            return Err(Error::parameter(format!("Param file_type can't be {mime_type}")));
+        }
+        self.0.insert(id.clone(), (length, mime_type.clone()));
+        Ok(json!({"id": format!("{id}?sig=ARZ{}", id.len())}))
+    }
+
+    /// All of the file, from its first byte on; the handle is what templates name.
+    pub(super) fn fill(
+        &mut self,
+        id: &str,
+        offset: Option<&str>,
+        bytes: &Bytes,
+    ) -> Result<Value, Error> {
+        let (length, mime_type) = self.0.get(id).ok_or_else(|| Error::no_object("post", id))?;
+        if offset != Some("0") || bytes.len() != *length {
+            return Err(Error::parameter("The bytes must be all that file_length says"));
+        }
+        let handle = format!("4::{}:{}", hex::encode(mime_type), hex::encode(id));
+        self.0.remove(id);
+        Ok(json!({"h": handle}))
+    }
 }
 
 #[derive(Default)]

@@ -47,7 +47,7 @@ impl State {
             let mut books = lock(&self.books);
             let category = self.admit(&mut books, account, outgoing, &body, now)?;
             let sent = Sent {
-                wamid: books.ids.wamid(to),
+                wamid: books.name(to, outgoing.callback_data.as_deref()),
                 phone_number_id: account.line.phone_number_id.clone(),
                 to: to.to_owned(),
                 body,

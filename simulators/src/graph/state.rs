@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::limits::Used;
-use super::media::Files;
+use super::media::{Files, Samples};
 use super::templates::Shelf;
 use super::{Account, Sent, Settings};
 use crate::chance::Chance;
@@ -40,6 +40,7 @@ pub(super) struct Books {
     pub(super) unreachable: HashSet<String>,
     pub(super) allowed: Option<HashSet<String>>,
     pub(super) files: Files,
+    pub(super) samples: Samples,
     pub(super) shelf: Shelf,
     pub(super) used: Used,
     pub(super) ids: Chance,
@@ -62,6 +63,7 @@ impl State {
                 unreachable: HashSet::new(),
                 allowed: None,
                 files: Files::default(),
+                samples: Samples::default(),
                 shelf: Shelf::default(),
                 used: Used::default(),
                 ids,
@@ -147,11 +149,24 @@ impl Books {
         self.wrote.get(who).is_some_and(|at| now < *at + TimeDelta::hours(24))
     }
 
+    /// What a message is called.
+    pub(super) fn name(&mut self, to: &str, callback_data: Option<&str>) -> String {
+        let Some(data) = callback_data else { return self.ids.wamid(to) };
+        let twin = |sent: &&Sent| sent.to == to && sent.callback_data.as_deref() == Some(data);
+        wamid(to, data, self.sent.iter().filter(twin).count())
+    }
+
     pub(super) fn keep(&mut self, line: &str, mime_type: &str, bytes: Bytes) -> String {
         let id = self.ids.digits(16);
         self.files.keep(id.clone(), line, mime_type, bytes);
         id
     }
+}
+
+/// What a message is called that was sent to somebody along with these callback data, after so many
+/// others with the same. Whichever server was asked for it: one that takes over names it alike.
+pub fn wamid(to: &str, callback_data: &str, before: usize) -> String {
+    Chance::of(&format!("{to} {callback_data} {before}"), 0).wamid(to)
 }
 
 /// A webhook with one change, signed for the account's app.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{Account, Graph, Pace, Rate, Rule, Settings, Window};
+use super::{Account, Graph, Pace, Rate, Rule, Settings, Window, wamid};
 use crate::rehearsal::{Asker, Ear, Told};
 use crate::whatsapp::Line;
 
@@ -200,4 +200,18 @@ async fn a_dropped_server_answers_nobody() {
 
 fn rule() -> Rule {
     Rule::on(crate::script::Act::Send)
+}
+
+#[tokio::test]
+async fn whichever_server_sends_a_message_gives_it_the_same_name() {
+    let mut names = vec![];
+    for _ in 0..2 {
+        let (graph, asker) = graph(None);
+        asker.post(MESSAGES, text(ASHA, "m1")).await;
+        asker.post(MESSAGES, text(ASHA, "m2")).await;
+        names.push(graph.sent().into_iter().map(|sent| sent.wamid).collect::<Vec<_>>());
+    }
+    assert_eq!(names[0], names[1]);
+    assert_eq!(names[0], [wamid(ASHA, "m1", 0), wamid(ASHA, "m2", 0)]);
+    assert_ne!(names[0][0], names[0][1]);
 }

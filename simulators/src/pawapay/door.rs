@@ -54,16 +54,7 @@ impl State {
             Seen { act: Act::Look, kind: String::new(), to: String::new(), about: String::new() };
         let parts = call.parts();
         let id = match route(&call.method, &parts) {
-            Route::Pay => {
-                let asked = call.json();
-                let details = &asked["recipient"]["accountDetails"];
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                seen.act = Act::Pay;
-                seen.kind = text(&details["provider"]);
-                seen.to = text(&details["phoneNumber"]);
-                seen.about = text(&asked["payoutId"]);
-                return seen;
-            }
+            Route::Pay => return super::state::seen(&call.json()),
             Route::Status(id) => (Act::AskStatus, id),
             Route::Resend(id) => (Act::ResendCallback, id),
             Route::FailEnqueued(id) => (Act::FailEnqueued, id),

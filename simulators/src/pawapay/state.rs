@@ -17,7 +17,7 @@ use super::{Paid, Settings};
 use crate::chance::Chance;
 use crate::lock;
 use crate::post::{Letter, Post};
-use crate::script::{Callbacks, Script, Trouble};
+use crate::script::{Act, Callbacks, Script, Seen, Trouble};
 use crate::server::Server;
 
 /// The one whom callbacks go to.
@@ -239,6 +239,18 @@ impl State {
         let body = callback.to_string().into_bytes();
         let seal = self.signer.clone().map(Signer::seal);
         Letter { addressee: MERCHANT.to_owned(), seal, body }
+    }
+}
+
+/// A request for a payout as far as rules look at it.
+pub(super) fn seen(asked: &Value) -> Seen {
+    let details = &asked["recipient"]["accountDetails"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Seen {
+        act: Act::Pay,
+        kind: text(&details["provider"]),
+        to: text(&details["phoneNumber"]),
+        about: text(&asked["payoutId"]),
     }
 }
 

@@ -330,3 +330,15 @@ async fn in_chaos_a_payout_that_is_asked_for_until_it_is_known_is_paid_once() {
     paid.sort();
     assert_eq!(paid, ids);
 }
+
+#[tokio::test]
+async fn what_is_taken_over_from_another_server_is_paid_once_and_asked_for_no_more() {
+    let (pawapay, asker) = start(None);
+    let id = new_id();
+    assert!(pawapay.take_over(&payout(&id)));
+    assert!(!pawapay.take_over(&json!({"payoutId": id})));
+    reaches(&asker, &id, "COMPLETED").await;
+    let (_, answer) = asker.post(PAYOUTS, payout(&id)).await;
+    assert_eq!(answer["status"], "DUPLICATE_IGNORED");
+    assert_eq!(pawapay.count(), 1);
+}

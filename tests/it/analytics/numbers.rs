@@ -132,9 +132,9 @@ async fn busy() -> Desk {
     let payout = desk.acts("10:00:00", "/v1/payouts", refund).await;
     let payout = payout["id"].as_str().unwrap().to_owned();
     desk.now("10:30:00");
-    let path = format!("/v1/payouts/{payout}/approve");
-    let app = &desk.day.app;
-    app.post(&desk.day.organization.owner, &path, Value::Null).await.expect(200);
+    let (app, organization) = (&desk.day.app, &desk.day.organization);
+    let owner = app.sign_in(organization.id, organization.owner_id).await;
+    app.approve(&owner, &payout, &[]).await.expect(200);
     desk.now("11:00:00");
     desk
 }

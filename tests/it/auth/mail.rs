@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use commands::Commands;
+use commands::access::letters;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use simulators::smtp::Trouble;
+use tokio::sync::watch;
 
 use crate::support::{Account, Answer, App, Mail, PASSWORD};
 
@@ -15,8 +18,20 @@ async fn request_code(app: &App, email: &str) -> Answer {
     app.post("", "/v1/auth/code/request", json!({"email": email})).await
 }
 
-async fn login(app: &App, code: &str) -> Answer {
-    app.post("", "/v1/auth/code/login", json!({"email": EMAIL, "code": code})).await
+/// Asks for a code; tells the ticket that goes with it.
+async fn ticket(app: &App, email: &str) -> String {
+    let asked = request_code(app, email).await.expect(202);
+    asked.data()["ticket"].as_str().unwrap().to_owned()
+}
+
+async fn login(app: &App, ticket: &str, code: &str) -> Answer {
+    let body = json!({"email": EMAIL, "ticket": ticket, "code": code});
+    app.post("", "/v1/auth/code/login", body).await
+}
+
+/// One that is none of theirs.
+fn wrong(code: &str) -> &'static str {
+    if code == "000000" { "000001" } else { "000000" }
 }
 
 async fn forgot(app: &App, email: &str) -> Answer {
@@ -53,13 +68,13 @@ async fn a_mailed_code_signs_in_once() {
     let app = App::start().await;
     let mail = Mail::of(&app);
     app.account(EMAIL).await;
-    request_code(&app, EMAIL).await.expect(202);
+    let ticket = ticket(&app, EMAIL).await;
     let code = mail.answer(&app, EMAIL).await;
     assert!(code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()), "{code}");
-    let account = Account::of(EMAIL, &login(&app, &code).await.expect(200));
+    let account = Account::of(EMAIL, &login(&app, &ticket, &code).await.expect(200));
     let me = app.me(&account.access).await.expect(200).data();
     assert_eq!(me["user"]["email_verified"], true, "whoever has the code reads the mail");
-    assert_eq!(login(&app, &code).await.refused(401), "auth.invalid_credentials");
+    assert_eq!(login(&app, &ticket, &code).await.refused(401), "auth.invalid_credentials");
     let started = app.audited(&account, "session.Started").await;
     assert_eq!(started[0]["payload"]["Started"]["method"], "email_code");
 }
@@ -69,16 +84,52 @@ async fn a_code_is_guessed_five_times_and_no_more() {
     let app = App::start().await;
     let mail = Mail::of(&app);
     app.account(EMAIL).await;
-    request_code(&app, EMAIL).await.expect(202);
+    let first = ticket(&app, EMAIL).await;
     let code = mail.answer(&app, EMAIL).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
     for _ in 0..5 {
-        login(&app, wrong).await.expect(401);
+        login(&app, &first, wrong(&code)).await.expect(401);
     }
-    assert_eq!(login(&app, &code).await.refused(401), "auth.invalid_credentials");
-    request_code(&app, EMAIL).await.expect(202);
+    assert_eq!(login(&app, &first, &code).await.refused(401), "auth.invalid_credentials");
+    let second = ticket(&app, EMAIL).await;
     let code = mail.answer(&app, EMAIL).await;
-    login(&app, &code).await.expect(200);
+    login(&app, &second, &code).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_stranger_who_guesses_at_somebodys_code_takes_none_of_its_tries() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    let own = ticket(&app, EMAIL).await;
+    let code = mail.answer(&app, EMAIL).await;
+    // With a ticket of their own, with one of another address, and with none at all.
+    let theirs = [ticket(&app, EMAIL).await, ticket(&app, "ada@obi.example").await, "no".into()];
+    for ticket in &theirs {
+        for _ in 0..5 {
+            let refused = login(&app, ticket, wrong(&code)).await;
+            assert_eq!(refused.refused(401), "auth.invalid_credentials");
+        }
+        login(&app, ticket, &code).await.expect(401);
+    }
+    login(&app, &own, &code).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_code_opens_with_the_ticket_of_who_asked_for_it_and_no_other() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    let one = ticket(&app, EMAIL).await;
+    let first = mail.answer(&app, EMAIL).await;
+    let other = ticket(&app, EMAIL).await;
+    let second = mail.answer(&app, EMAIL).await;
+    if first != second {
+        assert_eq!(login(&app, &other, &first).await.refused(401), "auth.invalid_credentials");
+    }
+    assert_eq!(login(&app, &first, &first).await.refused(401), "auth.invalid_credentials");
+    login(&app, &one, &first).await.expect(200);
+    // Whoever is in needs no other.
+    assert_eq!(login(&app, &other, &second).await.refused(401), "auth.invalid_credentials");
 }
 
 #[tokio::test]
@@ -112,13 +163,105 @@ async fn nobody_is_told_whether_an_address_is_known() {
     for ask in ["/v1/auth/password/forgot", "/v1/auth/code/request"] {
         let known = app.post("", ask, json!({"email": EMAIL})).await.expect(202);
         let unknown = app.post("", ask, json!({"email": "ada@obi.example"})).await.expect(202);
-        assert_eq!(known.text, unknown.text);
+        // A ticket is another each time, and looks the same.
+        let (known, unknown) = [&known, &unknown].map(|told| (told.data(), told.text.len())).into();
+        assert_eq!((known.0["status"].clone(), known.1), (unknown.0["status"].clone(), unknown.1));
+        assert_eq!(known.0["ticket"].is_string(), ask.ends_with("/request"));
     }
     mail.post(&app).await;
     assert!(mail.sink.letters("ada@obi.example").is_empty());
     let answers = [forgot(&app, EMAIL).await, forgot(&app, EMAIL).await, forgot(&app, EMAIL).await];
     assert!(answers.iter().all(|answer| answer.status == StatusCode::ACCEPTED));
     assert_eq!(forgot(&app, EMAIL).await.refused(429), "rate_limit.exceeded");
+}
+
+#[tokio::test]
+async fn a_known_address_is_answered_before_anything_is_done_about_it() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    mail.post(&app).await;
+    // While the log takes in nothing, whatever happens on account of the address waits.
+    let mut held = app.db.database.owner.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(7201)").execute(&mut *held).await.unwrap();
+    for email in [EMAIL, "ada@obi.example"] {
+        forgot(&app, email).await.expect(202);
+        let asked = request_code(&app, email).await.expect(202);
+        assert_eq!(asked.header("log-position"), "", "that would tell whether the log has grown");
+    }
+    held.rollback().await.unwrap();
+    mail.post(&app).await;
+    assert_eq!(mail.sink.letters(EMAIL).len(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_writes_the_letters_that_were_asked_for() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    forgot(&app, EMAIL).await.expect(202);
+    let (stop, told) = watch::channel(true);
+    letters::run(app.commands.clone(), told).await;
+    drop(stop);
+    assert!(mail.answer(&app, EMAIL).await.starts_with("vbp_"));
+}
+
+#[tokio::test]
+async fn a_letter_whose_server_is_gone_is_written_by_another_once() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    mail.post(&app).await;
+    let key = [("idempotency-key", "1")];
+    let ask = async || {
+        let body = Some(json!({"email": EMAIL}));
+        app.send(Method::POST, "", "/v1/auth/password/forgot", body, &key).await.expect(202)
+    };
+    let first = ask().await;
+    // The one that answered writes nothing any more.
+    let other = Commands::new(app.db.store().await);
+    letters::write_all(&other).await.unwrap();
+    let again = ask().await;
+    assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &first.text));
+    mail.post(&app).await;
+    assert_eq!(mail.sink.letters(EMAIL).len(), 2, "to verify the address, and to reset");
+}
+
+#[tokio::test]
+async fn a_letter_whose_writer_died_before_anybody_heard_of_it_comes_once() {
+    let app = App::start().await;
+    let mail = Mail::of(&app);
+    app.account(EMAIL).await;
+    mail.post(&app).await;
+    forgot(&app, EMAIL).await.expect(202);
+    let sql = async |query: &str| {
+        sqlx::query(query).execute(&app.db.database.owner).await.unwrap();
+    };
+    sql("create table left_letters as select * from asked_letters").await;
+    sql("create table left_secrets as select * from secrets where kind = 'letter'").await;
+    letters::write_all(&app.commands).await.unwrap();
+    sql("insert into asked_letters select * from left_letters").await;
+    sql("insert into secrets select * from left_secrets").await;
+    letters::write_all(&Commands::new(app.db.store().await)).await.unwrap();
+    assert!(mail.answer(&app, EMAIL).await.starts_with("vbp_"));
+    assert_eq!(mail.sink.letters(EMAIL).len(), 2, "to verify the address, and to reset");
+}
+
+#[tokio::test]
+async fn no_more_letters_wait_than_may_and_none_for_ever() {
+    let app = App::start().await;
+    // As many as may wait; what they asked for has expired.
+    let fill =
+        "insert into asked_letters (id) select gen_random_uuid() from generate_series(1, 1000)";
+    sqlx::query(fill).execute(&app.db.database.owner).await.unwrap();
+    assert_eq!(forgot(&app, EMAIL).await.refused(503), "unavailable");
+    letters::write_all(&app.commands).await.unwrap();
+    forgot(&app, EMAIL).await.expect(202);
+    letters::write_all(&app.commands).await.unwrap();
+    let left = "select (select count(*) from asked_letters),
+                       (select count(*) from secrets where kind = 'letter')";
+    let left: (i64, i64) = sqlx::query_as(left).fetch_one(&app.db.database.owner).await.unwrap();
+    assert_eq!(left, (0, 0));
 }
 
 #[tokio::test]
@@ -161,9 +304,9 @@ async fn a_mail_that_is_of_no_use_any_more_is_not_sent() {
     let app = App::start().await;
     let mail = Mail::of(&app);
     app.account(EMAIL).await;
-    request_code(&app, EMAIL).await.expect(202);
-    request_code(&app, EMAIL).await.expect(202);
+    forgot(&app, EMAIL).await.expect(202);
+    forgot(&app, EMAIL).await.expect(202);
     mail.post(&app).await;
-    // Verification, and the newer of the two codes.
+    // Verification, and the newer of the two tokens.
     assert_eq!(mail.sink.letters(EMAIL).len(), 2);
 }

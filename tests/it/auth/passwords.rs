@@ -47,6 +47,24 @@ async fn who_does_not_know_the_old_password_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_rehearsed_leaves_the_old_password_and_no_secret() {
+    let app = App::start().await;
+    let account = app.account(EMAIL).await;
+    let secrets = async || -> i64 {
+        let count = sqlx::query_scalar("select count(*) from secrets");
+        count.fetch_one(&app.db.database.owner).await.unwrap()
+    };
+    let before = secrets().await;
+    let body = json!({"current_password": PASSWORD, "new_password": NEW});
+    let path = "/v1/auth/password/change?dry_run=true";
+    let told = app.post(&account.access, path, body).await.expect(200);
+    assert_eq!(told.data()["events"][0]["type"], "user.PasswordSet");
+    assert_eq!(secrets().await, before);
+    app.login(EMAIL, NEW).await.expect(401);
+    app.login(EMAIL, PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_typed_accent_is_the_same_however_it_is_composed() {
     let app = App::start().await;
     let account = app.account(EMAIL).await;

@@ -157,8 +157,13 @@ async fn a_recovery_code_stands_in_for_a_lost_phone_once() {
     let again = world.act(&account, "recovery-codes/revoke", revoke).await;
     assert_eq!(again.refused(422), "user.no_such_recovery_code");
     world.login(json!({"recovery_code": codes[1]})).await.expect(401);
-    let renewed = world.act(&account, "recovery-codes", json!({"password": PASSWORD})).await;
-    let renewed = renewed.expect(200).data()["recovery_codes"].clone();
+    let renew = async || world.act(&account, "recovery-codes", json!({"password": PASSWORD})).await;
+    assert_eq!(renew().await.refused(403), "auth.step_up_required");
+    // So many tries are more than anybody has in a quarter of an hour.
+    let forget = sqlx::query("delete from rate_limits");
+    forget.execute(&world.app.db.database.owner).await.unwrap();
+    world.step_up(&account, json!({"recovery_code": codes[3]})).await.expect(200);
+    let renewed = renew().await.expect(200).data()["recovery_codes"].clone();
     world.login(json!({"recovery_code": codes[2]})).await.expect(401);
     world.login(json!({"recovery_code": renewed[0]})).await.expect(200);
     let used = world.app.audited(&account, "user.RecoveryCodeUsed").await;
@@ -176,10 +181,13 @@ async fn it_counts_from_its_first_right_code_until_it_is_disabled() {
     assert_eq!(wrong.refused(422), "user.wrong_code");
     // A seed whose codes nobody has shown yet keeps nobody out.
     Account::of(EMAIL, &world.app.login(EMAIL, PASSWORD).await.expect(200));
-    world.set_up(&account).await;
+    let (phone, _) = world.set_up(&account).await;
     let again = world.act(&account, "setup", json!({"password": PASSWORD})).await;
     assert_eq!(again.refused(409), "user.second_factor_active");
-    world.act(&account, "disable", json!({"password": PASSWORD})).await.expect(200);
+    let disable = async || world.act(&account, "disable", json!({"password": PASSWORD})).await;
+    assert_eq!(disable().await.refused(403), "auth.step_up_required");
+    world.step_up(&account, json!({"code": world.next_code(&phone)})).await.expect(200);
+    disable().await.expect(200);
     Account::of(EMAIL, &world.app.login(EMAIL, PASSWORD).await.expect(200));
     let secrets: i64 = sqlx::query_scalar(
         "select count(*) from secrets where kind in ('totp_seed', 'recovery_code')",
@@ -205,51 +213,108 @@ async fn an_organisation_that_requires_it_lets_nobody_do_anything_without() {
     assert_eq!(kept_out.refused(403), "auth.second_factor_required");
     let me = world.app.me(&kept.access).await.expect(200).data();
     assert_eq!(me["second_factor_required"], true);
-    world.set_up(&kept).await;
+    let (phone, _) = world.set_up(&kept).await;
     world.app.get(&kept.access, "/v1/inbox").await.expect(200);
+    world.step_up(&kept, json!({"code": world.next_code(&phone)})).await.expect(200);
     let disabled = world.act(&kept, "disable", json!({"password": PASSWORD})).await;
     assert_eq!(disabled.refused(409), "user.second_factor_required");
     world.require(&owner, false).await.expect(200);
     world.act(&kept, "disable", json!({"password": PASSWORD})).await.expect(200);
 }
 
-#[tokio::test]
-async fn who_has_it_shows_it_again_to_approve_a_payout() {
-    let world = World::new().await;
-    let app = &world.app;
-    let owner = app.account(EMAIL).await;
-    let (_, agent) = world.agent(&owner).await;
-    let channel = app.connect(&owner.access, till_account()).await;
-    let request = async || {
+/// An owner who approves what an agent asks for.
+struct Till {
+    world: World,
+    owner: Account,
+    agent: Account,
+    channel: Uuid,
+}
+
+impl Till {
+    async fn open() -> Till {
+        let world = World::new().await;
+        let owner = world.app.account(EMAIL).await;
+        let (_, agent) = world.agent(&owner).await;
+        let channel = world.app.connect(&owner.access, till_account()).await;
+        Till { world, owner, agent, channel }
+    }
+
+    async fn request(&self) -> String {
         let body = json!({
-            "amount": 2500, "currency": "RWF", "provider": "MTN_MOMO_RWA", "channel_id": channel,
-            "recipient": {"phone": "+250 788 000 131"}, "reason": "Refund of A17",
+            "amount": 2500, "currency": "RWF", "provider": "MTN_MOMO_RWA",
+            "channel_id": self.channel, "recipient": {"phone": "+250 788 000 131"},
+            "reason": "Refund of A17",
         });
         let key = Uuid::now_v7().to_string();
-        let headers = [("idempotency-key", key.as_str())];
-        let asked =
-            app.send(Method::POST, &agent.access, "/v1/payouts", Some(body), &headers).await;
-        format!("/v1/payouts/{}", asked.expect(201).data()["id"].as_str().unwrap())
-    };
-    let approve = async |key: &str, payout: &str| {
-        app.post(key, &format!("{payout}/approve"), Value::Null).await
-    };
-    // Without a second factor nothing more is asked.
-    approve(&owner.access, &request().await).await.expect(200);
-    let (phone, _) = world.set_up(&owner).await;
-    let (first, second) = (request().await, request().await);
-    let refused = approve(&owner.access, &first).await;
-    assert_eq!(refused.refused(403), "auth.step_up_required");
-    let wrong = world.step_up(&owner, json!({"code": "000000"})).await;
+        let (headers, agent) = ([("idempotency-key", key.as_str())], &self.agent.access);
+        let asked = self.world.app.send(Method::POST, agent, "/v1/payouts", Some(body), &headers);
+        format!("/v1/payouts/{}", asked.await.expect(201).data()["id"].as_str().unwrap())
+    }
+
+    async fn approve(&self, key: &str, payout: &str) -> Answer {
+        self.world.app.post(key, &format!("{payout}/approve"), Value::Null).await
+    }
+
+    /// In which way who may not approve is to show who they are.
+    async fn refused(&self, key: &str, payout: &str) -> String {
+        let refused = self.approve(key, payout).await;
+        assert_eq!(refused.refused(403), "auth.step_up_required");
+        refused.json()["step_up"].as_str().unwrap().to_owned()
+    }
+
+    /// A key of the owner's.
+    async fn key(&self) -> String {
+        let meta = Meta::new(self.owner.organization.parse().unwrap(), Actor::System);
+        let user = self.owner.user.parse().unwrap();
+        let commands = &self.world.app.commands;
+        access::issue(commands, &meta, user, Role::Owner, "till").await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn who_has_it_shows_it_again_to_approve_a_payout() {
+    let till = Till::open().await;
+    let (world, owner) = (&till.world, &till.owner);
+    let (phone, _) = world.set_up(owner).await;
+    let (first, second) = (till.request().await, till.request().await);
+    // That they have just signed in is not enough.
+    assert_eq!(till.refused(&owner.access, &first).await, "second_factor");
+    let wrong = world.step_up(owner, json!({"code": "000000"})).await;
     assert_eq!(wrong.refused(422), "user.wrong_code");
+    let password = world.step_up(owner, json!({"password": PASSWORD})).await;
+    assert_eq!(password.refused(409), "user.second_factor_due");
     let code = world.next_code(&phone);
-    world.step_up(&owner, json!({"code": code})).await.expect(200);
-    approve(&owner.access, &first).await.expect(200);
+    world.step_up(owner, json!({"code": code})).await.expect(200);
+    till.approve(&owner.access, &first).await.expect(200);
     world.wait(TimeDelta::minutes(5));
-    assert_eq!(approve(&owner.access, &second).await.refused(403), "auth.step_up_required");
+    assert_eq!(till.refused(&owner.access, &second).await, "second_factor");
     // A key has no second factor to show.
-    let meta = Meta::new(owner.organization.parse().unwrap(), Actor::System);
-    let user = owner.user.parse().unwrap();
-    let key = access::issue(&app.commands, &meta, user, Role::Owner, "till").await.unwrap();
-    assert_eq!(approve(&key, &second).await.refused(403), "auth.step_up_required");
+    assert_eq!(till.refused(&till.key().await, &second).await, "sign_in");
+}
+
+#[tokio::test]
+async fn who_has_none_shows_their_password_again_to_approve_a_payout() {
+    let till = Till::open().await;
+    let (world, owner) = (&till.world, &till.owner);
+    let payouts = [till.request().await, till.request().await, till.request().await];
+    // Whoever has just signed in has just shown it.
+    world.wait(TimeDelta::minutes(5) - TimeDelta::seconds(1));
+    till.approve(&owner.access, &payouts[0]).await.expect(200);
+    world.wait(TimeDelta::seconds(1));
+    assert_eq!(till.refused(&owner.access, &payouts[1]).await, "password");
+    let wrong = world.step_up(owner, json!({"password": "wrong horse battery"})).await;
+    assert_eq!(wrong.refused(422), "user.wrong_password");
+    let both = world.step_up(owner, json!({"password": PASSWORD, "code": "492039"})).await;
+    assert_eq!(both.refused(422), "request.invalid");
+    assert_eq!(till.refused(&owner.access, &payouts[1]).await, "password");
+    world.step_up(owner, json!({"password": PASSWORD})).await.expect(200);
+    till.approve(&owner.access, &payouts[1]).await.expect(200);
+    world.wait(TimeDelta::minutes(5));
+    // Staying signed in is not signing in.
+    let later = Account::of(EMAIL, &world.app.refresh(&owner.refresh).await.expect(200));
+    assert_eq!(till.refused(&later.access, &payouts[2]).await, "password");
+    let again = Account::of(EMAIL, &world.app.login(EMAIL, PASSWORD).await.expect(200));
+    // A key is nobody who could have shown anything.
+    assert_eq!(till.refused(&till.key().await, &payouts[2]).await, "sign_in");
+    till.approve(&again.access, &payouts[2]).await.expect(200);
 }

@@ -1,9 +1,15 @@
 //! Signing in by password, and what keeps and ends a session.
 
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use api::terms::Terms;
+use chrono::Utc;
 use commands::Commands;
 use commands::access::Access;
+use domain::session;
+use event_store::Clock;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Account, App, PASSWORD};
@@ -50,11 +56,13 @@ async fn an_unknown_address_and_a_wrong_password_are_told_alike_and_take_as_long
 
 #[tokio::test]
 async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
-    let app = App::start().await;
+    let hand = Arc::new(RwLock::new(Some(Utc::now())));
+    let app = App::start_at(Clock::Told(hand.clone())).await;
     let first = app.account(EMAIL).await;
     let second = Account::of(EMAIL, &app.refresh(&first.refresh).await.expect(200));
     app.me(&second.access).await.expect(200);
     // A copy of the first token, in the hands of somebody else.
+    *hand.write().unwrap() = Some(Utc::now() + session::GRACE);
     assert_eq!(app.refresh(&first.refresh).await.refused(401), "session.over");
     assert_eq!(app.refresh(&second.refresh).await.refused(401), "session.over");
     let owner = Account::of(EMAIL, &app.login(EMAIL, PASSWORD).await.expect(200));
@@ -67,6 +75,44 @@ async fn a_refresh_token_is_good_once_and_its_reuse_ends_the_session() {
         assert!(since.elapsed().as_secs() < 5, "the token still opens");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn two_tabs_that_refresh_at_once_stay_signed_in() {
+    let app = App::start_at(Clock::Told(Arc::new(RwLock::new(Some(Utc::now()))))).await;
+    let first = app.account(EMAIL).await;
+    let (one, other) = tokio::join!(app.refresh(&first.refresh), app.refresh(&first.refresh));
+    let (newer, late) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!(late.refused(401), "session.token_replaced");
+    let newer = Account::of(EMAIL, &newer);
+    app.me(&newer.access).await.expect(200);
+    app.refresh(&newer.refresh).await.expect(200);
+    assert!(app.audited(&newer, "session.Ended").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_thief_who_refreshes_first_is_out_as_soon_as_the_owner_does() {
+    let app = App::start_on(Terms { proxies: 1, ..Terms::default() }).await;
+    let refresh = async |token: &str, (address, program): (&str, &str)| {
+        let body = Some(json!({"refresh_token": token}));
+        let from = [("x-forwarded-for", address), ("user-agent", program)];
+        app.send(Method::POST, "", "/v1/auth/refresh", body, &from).await
+    };
+    let home = ("203.0.113.5", "Firefox");
+    for (number, thief) in [("198.51.100.7", "Firefox"), ("203.0.113.5", "curl")].iter().enumerate()
+    {
+        let owner = app.account(&format!("wanjiru{number}@baraka.example")).await;
+        let stolen = Account::of(EMAIL, &refresh(&owner.refresh, *thief).await.expect(200));
+        assert_eq!(refresh(&owner.refresh, home).await.refused(401), "session.over");
+        assert_eq!(refresh(&stolen.refresh, *thief).await.refused(401), "session.over");
+        let again = Account::of(EMAIL, &app.login(&owner.email, PASSWORD).await.expect(200));
+        assert_eq!(app.audited(&again, "session.ReuseNoticed").await.len(), 1);
+    }
+    // Whoever repeats it themselves has lost an answer, and no session.
+    let owner = app.account(EMAIL).await;
+    let newer = Account::of(EMAIL, &refresh(&owner.refresh, home).await.expect(200));
+    assert_eq!(refresh(&owner.refresh, home).await.refused(401), "session.token_replaced");
+    refresh(&newer.refresh, home).await.expect(200);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use api::terms::{Limits, Terms, per_minute};
 use futures_util::future::join_all;
 use reqwest::Method;
+use serde_json::json;
 
 use super::problem;
 use crate::support::{ANA, Answer, App, client};
@@ -88,6 +89,64 @@ async fn an_organisation_is_counted_over_all_its_keys() {
     assert_eq!(refused.json()["policy"], "organization");
     assert_eq!(left(&refused, "organization"), 0);
     assert_eq!(left(&app.get(&theirs.auditor, INBOX).await.expect(200), "organization"), 5);
+}
+
+#[tokio::test]
+async fn what_an_organisations_plan_says_comes_before_what_holds_for_all() {
+    let limits = Limits { organization: per_minute(1000), ..Limits::default() };
+    let app = App::start_on(terms(limits)).await;
+    let (ours, theirs) = (app.organization("Baraka").await, app.organization("Elsewhere").await);
+    let (_, staff) = commands::access::staff::add(&app.commands, "Achieng").await.unwrap();
+    let path = format!("/v1/platform/organizations/{}/plan", ours.id);
+    let plan = json!({"plan": "starter", "limits": {"requests_per_minute": 6}});
+    app.send(Method::PUT, &staff, &path, Some(plan), &[]).await.expect(200);
+    for (key, left_over) in [(&ours.agent, 5), (&ours.auditor, 4), (&ours.agent, 3)] {
+        let answer = app.get(key, INBOX).await.expect(200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"organization\";q=6;w=60");
+        assert_eq!(left(&answer, "organization"), left_over);
+    }
+    for _ in 0..3 {
+        app.get(&ours.auditor, INBOX).await.expect(200);
+    }
+    let refused = app.get(&ours.agent, INBOX).await;
+    assert_eq!(problem(&refused, 429), "rate_limit.exceeded");
+    assert_eq!(refused.json()["policy"], "organization");
+    let other = app.get(&theirs.agent, INBOX).await.expect(200);
+    assert_eq!(other.header("ratelimit-policy"), "\"organization\";q=1000;w=60");
+}
+
+#[tokio::test]
+async fn every_answer_to_who_is_counted_tells_what_is_left() {
+    let limits = Limits { address: per_minute(1000), ..Limits::default() };
+    let app = App::start_on(terms(limits)).await;
+    let ours = app.organization("Baraka").await;
+    let contacts = "/v1/contacts";
+    let name = json!({"name": "Ada"});
+    let too_large = vec![b' '; (1 << 20) + 1];
+    let mut answers = vec![
+        app.get(&ours.agent, INBOX).await.expect(200),
+        app.post(&ours.agent, contacts, name.clone()).await.expect(201),
+        app.post_bytes(&ours.agent, contacts, b"{".to_vec()).await.expect(400),
+        app.get(&ours.agent, "/v1/inbox?limit=ten").await.expect(400),
+        app.post("", "/v1/auth/login?dry_run=true", json!({})).await.expect(400),
+        app.get("", INBOX).await.expect(401),
+        app.post(&ours.auditor, contacts, name).await.expect(403),
+        app.get(&ours.agent, "/v1/nothing").await.expect(404),
+        app.get(&ours.agent, "/v1/contacts/none").await.expect(404),
+        app.send(Method::DELETE, &ours.agent, contacts, None, &[]).await.expect(405),
+        app.send(Method::HEAD, &ours.agent, INBOX, None, &[]).await.expect(200),
+        app.post_bytes(&ours.agent, contacts, too_large).await.expect(413),
+        app.post(&ours.agent, contacts, json!({})).await.expect(422),
+    ];
+    let seen = app.get(&ours.agent, "/v1/workspace").await.expect(200);
+    let known = [("if-none-match", seen.header("etag"))];
+    let same = app.send(Method::GET, &ours.agent, "/v1/workspace", None, &known).await;
+    answers.push(same.expect(304));
+    for (asked, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.header("ratelimit-policy"), "\"address\";q=1000;w=60", "{answer:?}");
+        // A burst of 1000 fills so slowly that each request shows.
+        assert!(left(answer, "address") < 1000, "{asked}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 
 use event_store::Database;
 use event_store::database::Connections;
-use projections::rebuild;
 use serde_json::json;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use uuid::Uuid;
@@ -181,7 +180,7 @@ async fn an_sql_user_sees_the_organisation_that_the_owner_gave_them() {
     }
     // What is built anew is under the same guard, and within reach.
     let inbox = projections::model("inbox").unwrap();
-    rebuild::rebuild(&app.db.database, inbox, &|_| {}).await.unwrap();
+    app.rebuild(&[inbox]).await;
     assert_eq!(conversations(&mut session).await, [ours.id]);
     session.close().await.unwrap();
     let gone = format!("drop owned by {name}; drop role {name}");

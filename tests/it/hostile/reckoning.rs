@@ -8,7 +8,7 @@ use simulators::graph::Sent;
 use super::clients::{Issued, amount};
 use super::is_unknown_to_the_operator;
 use super::stage::{Known, Stage, wallet};
-use crate::support::ended;
+use crate::support::{assert_whole, said};
 
 /// What WhatsApp has really sent, by our id of the message.
 fn sent(stage: &Stage) -> BTreeMap<String, Vec<Sent>> {
@@ -126,16 +126,8 @@ fn by_id(row: Value) -> (String, Value) {
 /// Positions are dense, what people see follows from the log, and a rebuild changes none of it.
 pub(super) fn log(stage: &Stage) {
     stage.stop();
-    let run = |words: &[&str]| {
-        let mut command = stage.program("replay-tool");
-        command.args(words);
-        let output = ended(command);
-        assert!(output.status.success(), "{words:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    run(&["verify"]);
-    let status: Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
-    assert_eq!(status["head"], status["events"], "positions are dense");
+    let status = assert_whole(|tool| stage.program(tool));
+    let run = |words: &[&str]| said(stage.program("replay-tool"), words);
     let digest = run(&["digest", "--all"]);
     run(&["rebuild", "--all"]);
     assert_eq!(run(&["digest", "--all"]), digest, "a rebuild changes nothing");

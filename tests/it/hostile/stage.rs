@@ -5,12 +5,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use commands::{Commands, Meta, access, setup};
-use domain::Actor;
-use domain::aggregate::Role;
-use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
-use event_store::{Clock, Database, MasterKey, Store};
 use serde_json::{Value, json};
 use simulators::graph::{self, Graph};
 use simulators::pawapay::{self, Pawapay};
@@ -19,7 +14,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::support::{
-    ACCESS_TOKEN, APP_SECRET, Running, Scratch, client, customer, program, till_account,
+    ACCESS_TOKEN, APP_SECRET, Founded, Running, Scratch, client, customer, founded, program,
+    till_account,
 };
 
 /// One number may not send fast enough for all.
@@ -32,6 +28,10 @@ pub(super) struct Stage {
     pub(super) pawapay: Pawapay,
     pub(super) agent: String,
     pub(super) owner: String,
+    /// What the owner signs in with.
+    pub(super) login: Value,
+    /// What they got for it, and when.
+    pub(super) token: tokio::sync::Mutex<Option<(Instant, String)>>,
     pub(super) channels: Vec<Uuid>,
     pub(super) client: reqwest::Client,
     account: Uuid,
@@ -77,7 +77,7 @@ impl Stage {
         std::fs::create_dir_all(&scratch.0).unwrap();
         let settings = embedded::Settings { dir: scratch.0.join("pg"), durable: true };
         let database = Embedded::start(&settings).await.unwrap();
-        let [owner, agent] = found(&database, &scratch).await;
+        let Founded { owner, agent, login } = founded(&database, &scratch).await;
         let accounts = (0..LINES).map(|number| graph::Account {
             line: line(number),
             token: ACCESS_TOKEN.into(),
@@ -91,6 +91,8 @@ impl Stage {
             pawapay: Pawapay::start(signs).unwrap(),
             agent,
             owner,
+            login,
+            token: tokio::sync::Mutex::default(),
             channels: vec![],
             client: client(),
             account: Uuid::nil(),
@@ -241,25 +243,6 @@ impl Stage {
         }
         rows
     }
-}
-
-/// An organisation, and the keys of one who decides and one who asks.
-async fn found(database: &Embedded, scratch: &Scratch) -> [String; 2] {
-    let keys = scratch.0.join("keys");
-    embedded::make_private_dir(&keys).unwrap();
-    let opened = Database::open(database.options(), Connections::default(), true).await.unwrap();
-    let master = MasterKey::from_file(&keys.join("master.key")).unwrap();
-    let commands = Commands::new(Store::open(&opened, master, Clock::Database).await.unwrap());
-    let organization = setup::found_organization(&commands, "Baraka").await.unwrap();
-    let key = async |role: Role| {
-        let name = role.as_str();
-        let user = setup::register_user(&commands, organization, name, role).await.unwrap();
-        let meta = Meta::new(organization, Actor::System);
-        access::issue(&commands, &meta, user, role, "test").await.unwrap()
-    };
-    let keys = [key(Role::Owner).await, key(Role::Agent).await];
-    opened.close().await;
-    keys
 }
 
 async fn until(mut done: impl FnMut() -> bool) {

@@ -1,7 +1,9 @@
 //! For each operation what makes it succeed, and what makes it refuse.
 
 mod auth;
+mod media;
 mod members;
+mod rehearsal;
 
 use std::sync::{Arc, RwLock};
 
@@ -23,13 +25,15 @@ use simulators::whatsapp;
 use uuid::Uuid;
 
 use crate::support::{
-    ACCESS_TOKEN, ANA, APP_SECRET, Answer, App, Organization, VERIFY_TOKEN, line,
+    self, ACCESS_TOKEN, ANA, APP_SECRET, Answer, App, Organization, VERIFY_TOKEN, line,
 };
 
 /// An organisation with a customer who has just written, and WhatsApp at the other end.
 pub(super) struct Shop {
     app: App,
     organization: Organization,
+    /// The owner, signed in.
+    approver: support::Account,
     graph: Graph,
     conversation: String,
     /// One that nobody has.
@@ -49,12 +53,13 @@ impl Shop {
         let graph = Graph::start(settings).unwrap();
         let app = App::measured(&graph.url()).await;
         let organization = app.organization("Baraka").await;
+        let approver = app.sign_in(organization.id, organization.owner_id).await;
         let hello = json!({"body": "Is it open today?"});
         let said =
             whatsapp::message(&line(), &ANA, "wamid.1", Utc::now(), "text", hello, Value::Null);
         app.tell(&organization, said).await.expect(200);
         let conversation = app.conversation(&organization, &ANA).await;
-        Shop { app, organization, graph, conversation, nobody: Uuid::now_v7() }
+        Shop { app, organization, approver, graph, conversation, nobody: Uuid::now_v7() }
     }
 
     pub(super) async fn play(&self, operation: &str) {
@@ -65,7 +70,9 @@ impl Shop {
                 let path = "/v1/analytics/rows/moons.full";
                 self.app.get(&self.organization.owner, path).await.refused(404);
             }
+            "auth.token" => self.token().await,
             "channel.list" => self.both("/v1/channels", "provider=pigeon").await,
+            "api_key.list" => self.both("/v1/api-keys", "status=ajar").await,
             "audit.list" => self.both("/v1/audit/events", "from=yesterday").await,
             "contact.list" => self.both("/v1/contacts", "limit=0").await,
             "inbox.list" => self.both("/v1/inbox", "status=ajar").await,
@@ -75,6 +82,10 @@ impl Shop {
             "payout.list" => self.both("/v1/payouts", "status=ajar").await,
             "template.list" => self.both("/v1/templates", "channel=ajar").await,
             "ticket.list" => self.both("/v1/tickets", "priority=ajar").await,
+            "event.stream" => {
+                self.app.listen(&self.organization.agent, "?topics=inbox", "").await;
+                self.app.not_heard(&self.organization.agent, "?topics=weather").await.refused(422);
+            }
             "server.health" => self.read("/health").await,
             "server.ready" => self.read("/ready").await,
             "server.metrics" => self.measure().await,
@@ -87,11 +98,15 @@ impl Shop {
             }
             _ => match operation.split_once('.').unwrap() {
                 ("analytics", what) => self.analytics(what).await,
+                ("api_key", verb) => self.api_key(verb).await,
                 ("auth", verb) => self.auth(verb).await,
                 ("channel", verb) => self.channel(verb).await,
                 ("contact", verb) => self.contact(verb).await,
                 ("conversation", verb) => self.conversation(verb).await,
                 ("invitation", verb) => self.invitation(verb).await,
+                ("media", _) | ("message", "media" | "show") | ("template", "upload_sample") => {
+                    self.media(operation).await;
+                }
                 ("member", verb) => self.member(verb).await,
                 ("message", verb) => self.message(verb).await,
                 ("payout", verb) => self.payout(verb).await,
@@ -128,7 +143,11 @@ impl Shop {
     async fn post(&self, path: &str, body: Value) -> Answer {
         let key = Uuid::now_v7().to_string();
         let headers = [("idempotency-key", key.as_str())];
-        self.app.send(Method::POST, &self.organization.agent, path, Some(body), &headers).await
+        let agent = &self.organization.agent;
+        let rehearsal = self.rehearse(&Method::POST, agent, path, &body).await;
+        let answer = self.app.send(Method::POST, agent, path, Some(body), &headers).await;
+        rehearsal.came_true(&answer);
+        answer
     }
 
     /// A command that succeeds, its repeat, and the same on what is not there.
@@ -137,9 +156,11 @@ impl Shop {
         let here = format!("{path}/{id}{under}");
         let key = Uuid::now_v7().to_string();
         let headers = [("idempotency-key", key.as_str())];
+        let rehearsal = self.rehearse(&method, agent, &here, &body).await;
         for replayed in ["", "true"] {
             let body = Some(body.clone());
             let answer = self.app.send(method.clone(), agent, &here, body, &headers).await;
+            rehearsal.came_true(&answer);
             assert!(answer.status.is_success(), "{}", answer.text);
             assert_eq!(answer.header("idempotent-replayed"), replayed);
         }
@@ -311,7 +332,12 @@ impl Shop {
         match verb {
             "request" => drop(self.post(path, json!({})).await.refused(422)),
             "show" => self.shown(path, &id, "").await,
-            "approve" | "reject" | "cancel" => {
+            "approve" => {
+                let [id, nobody] = [&id, &self.nobody.to_string()];
+                self.app.approve(&self.approver, id, &[]).await.expect(200);
+                self.app.approve(&self.approver, nobody, &[]).await.refused(404);
+            }
+            "reject" | "cancel" => {
                 decide(&id, verb).await.expect(200);
                 decide(&self.nobody.to_string(), verb).await.refused(404);
             }
@@ -335,8 +361,7 @@ impl Shop {
 
     /// Two hours ago PawaPay was asked for it, and gave no answer.
     async fn lost(&self, id: &str) {
-        let path = format!("/v1/payouts/{id}/approve");
-        self.app.post(&self.organization.owner, &path, Value::Null).await.expect(200);
+        self.app.approve(&self.approver, id, &[]).await.expect(200);
         let then = Arc::new(RwLock::new(Some(Utc::now() - TimeDelta::hours(2))));
         let commands = Commands::new(self.app.db.store_at(Clock::Told(then)).await);
         let meta = || Meta::new(self.organization.id, Actor::System);

@@ -47,7 +47,7 @@ async fn a_payout_goes_through_the_only_account_or_the_one_that_it_names() {
     assert_eq!(named["channel_id"], second.to_string());
     for payout in [&unnamed, &named] {
         let id = payout["id"].as_str().unwrap();
-        till.decide(&till.organization.owner, id, "approve").await.expect(200);
+        till.approve(id).await.expect(200);
     }
     till.later().await;
     till.later().await;

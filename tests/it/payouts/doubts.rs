@@ -102,7 +102,8 @@ async fn who_asked_for_it_or_has_no_evidence_settles_nothing() {
     let user = setup::register_user(commands, tenant, "Second", Role::Owner).await.unwrap();
     let second = access::issue(commands, &meta, user, Role::Owner, "second owner").await;
     let second = second.unwrap();
-    till.decide(&second, id, "approve").await.expect(200);
+    let account = till.app.sign_in(tenant, user).await;
+    till.app.approve(&account, id, &[]).await.expect(200);
     till.drive().await;
     hours.pass(2);
     let own = hours.settle(&till.organization.owner, id, "completed").await;
@@ -155,7 +156,7 @@ async fn the_provider_is_asked_when_somebody_wants_to_know() {
     till.pawapay.script(Rule::on(Act::Pay).ends(Outcome::DoneButHungUp).callbacks(silence));
     let id = till.requested().await;
     assert_eq!(till.check(&id).await.refused(409), "payout.not_submitted");
-    till.decide(&till.organization.owner, &id, "approve").await.expect(200);
+    till.approve(&id).await.expect(200);
     till.drive().await;
     // As if it had been asked for in vain so often that it is asked rarely.
     let rarely = "update effects set due_at = clock_timestamp() + interval '1 hour'";

@@ -1,6 +1,5 @@
 //! Changing a payout: whoever approves approves what will be sent, and nothing else.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::till::Till;
@@ -12,9 +11,7 @@ impl Till {
     }
 
     async fn approve_as_seen(&self, id: &str, etag: &str) -> Answer {
-        let path = format!("/v1/payouts/{id}/approve");
-        let owner = &self.organization.owner;
-        self.app.send(Method::POST, owner, &path, None, &[("if-match", etag)]).await
+        self.app.approve(&self.approver, id, &[("if-match", etag)]).await
     }
 }
 
@@ -33,7 +30,7 @@ async fn a_change_makes_the_approval_void_and_only_what_is_approved_anew_is_paid
     assert_eq!(shown["recipient"]["phone"], "250788000144");
     assert_eq!(shown["reason"], "Refund of A17");
     assert_eq!(till.pawapay.payouts(), Vec::<Value>::new());
-    let unseen = till.decide(&till.organization.owner, &id, "approve").await;
+    let unseen = till.approve(&id).await;
     assert_eq!(unseen.refused(428), "payout.revised");
     let stale = till.approve_as_seen(&id, "\"2\"").await;
     assert_eq!(stale.refused(412), "precondition.version");
@@ -73,7 +70,7 @@ async fn only_who_asked_changes_a_payout_and_only_before_it_is_submitted() {
         let refused = till.revise(&till.organization.agent, &id, change).await;
         assert_eq!(refused.refused(422), code);
     }
-    till.decide(&till.organization.owner, &id, "approve").await.expect(200);
+    till.approve(&id).await.expect(200);
     till.drive().await;
     let late = till.revise(&till.organization.agent, &id, more()).await;
     assert_eq!(late.refused(409), "payout.too_late");

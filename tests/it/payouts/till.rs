@@ -13,12 +13,14 @@ use serde_json::{Value, json};
 use simulators::pawapay::{Pace, Pawapay, Settings};
 use uuid::Uuid;
 
-use crate::support::{Answer, App, Organization};
+use crate::support::{Account, Answer, App, Organization};
 
 /// An organisation with PawaPay at the other end.
 pub(super) struct Till {
     pub(super) app: App,
     pub(super) organization: Organization,
+    /// The owner, signed in: no key approves.
+    pub(super) approver: Account,
     pub(super) pawapay: Pawapay,
     pub(super) payer: Payer,
 }
@@ -37,13 +39,14 @@ impl Till {
     pub(super) async fn at(clock: Clock, grace: Duration) -> Till {
         let app = App::start_at(clock).await;
         let organization = app.organization("Baraka").await;
+        let approver = app.sign_in(organization.id, organization.owner_id).await;
         let callback_url = format!("{}/webhooks/pawapay/{}", app.base_url, organization.pawapay);
         let pace = Pace { processing: Duration::from_millis(2), settled: Duration::from_millis(4) };
         let callback_url = Some(callback_url);
         let settings = Settings { callback_url, pace, signs: true, ..Settings::default() };
         let pawapay = Pawapay::start(settings).unwrap();
         let payer = payer(&app, &pawapay, grace);
-        let till = Till { app, organization, pawapay, payer };
+        let till = Till { app, organization, approver, pawapay, payer };
         let key = json!({"callback_public_key": till.pawapay.public_key()});
         till.app.patch(&till.organization.owner, &till.account(), key).await.expect(200);
         till
@@ -69,8 +72,12 @@ impl Till {
     /// The agent asks for one, and the owner approves it.
     pub(super) async fn approved(&self) -> String {
         let id = self.requested().await;
-        self.decide(&self.organization.owner, &id, "approve").await.expect(200);
+        self.approve(&id).await.expect(200);
         id
+    }
+
+    pub(super) async fn approve(&self, id: &str) -> Answer {
+        self.app.approve(&self.approver, id, &[]).await
     }
 
     pub(super) async fn decide(&self, key: &str, id: &str, decision: &str) -> Answer {
@@ -115,9 +122,7 @@ impl Till {
 
     /// Lets the time pass that effects wait for.
     pub(super) async fn later(&self) {
-        let passed = "update effects set due_at = clock_timestamp(),
-            lease_until = clock_timestamp() where state in ('pending', 'attempting', 'unknown')";
-        sqlx::query(passed).execute(&self.app.db.database.owner).await.unwrap();
+        self.app.effects_are_due().await;
         self.drive().await;
     }
 

@@ -49,6 +49,10 @@ async fn a_server_stands_on_a_database_of_ones_own() {
     assert!(gone.contains("can't be reached"), "{gone}");
     let nonsense = refusal(serve(&scratch, "a database"));
     assert!(nonsense.contains("DATABASE_URL"), "{nonsense}");
+    let mut watched = serve(&scratch, "postgres://postgres@127.0.0.1:1/verbatim");
+    watched.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ada:hunter2@the collector");
+    let lost = refusal(watched);
+    assert!(lost.contains("OTEL_EXPORTER_OTLP_ENDPOINT") && !lost.contains("hunter2"), "{lost}");
 }
 
 async fn refuses_who_owns_too_much(scratch: &Scratch, embedded: &Embedded) {

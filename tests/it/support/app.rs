@@ -12,7 +12,9 @@ use domain::Actor;
 use domain::aggregate::Role;
 use event_store::{Clock, Store, log};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use projections::{MODELS, verify};
+use projections::rebuild;
+use projections::{MODELS, Model, standing, verify};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
@@ -26,7 +28,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) commands: Commands,
     pub(crate) base_url: String,
-    client: reqwest::Client,
+    pub(super) client: reqwest::Client,
     /// Held for what it does when it is dropped.
     _stop: (oneshot::Sender<()>, watch::Sender<bool>),
 }
@@ -34,6 +36,7 @@ pub(crate) struct App {
 /// One more process over the database of an [`App`]: it answers, and leaves feeding to that one.
 pub(crate) struct Twin {
     pub(crate) base_url: String,
+    pub(super) client: reqwest::Client,
     _stop: oneshot::Sender<()>,
 }
 
@@ -42,6 +45,7 @@ pub(crate) struct Organization {
     pub(crate) id: Uuid,
     pub(crate) channel: Uuid,
     pub(crate) pawapay: Uuid,
+    pub(crate) owner_id: Uuid,
     pub(crate) agent_id: Uuid,
     pub(crate) owner: String,
     pub(crate) agent: String,
@@ -87,6 +91,13 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
         self.json()["code"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    /// The version in the `ETag`, which may also tell how the thing looked.
+    #[track_caller]
+    pub(crate) fn version(&self) -> i64 {
+        let tag = self.header("etag").trim_matches('"');
+        tag.split('.').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -143,7 +154,7 @@ impl App {
     pub(crate) async fn twin(&self, terms: Terms) -> Twin {
         let commands = Commands::new(self.db.store().await);
         let (base_url, _stop) = serve(&commands, &self.db, NOBODY, terms, None).await;
-        Twin { base_url, _stop }
+        Twin { base_url, client: client(), _stop }
     }
 
     pub(crate) async fn organization(&self, name: &str) -> Organization {
@@ -155,10 +166,10 @@ impl App {
             let meta = Meta::new(id, Actor::System);
             keys.push((user, access::issue(commands, &meta, user, role, "test").await.unwrap()));
         }
-        let [(_, owner), (agent_id, agent), (_, auditor)] = keys.try_into().unwrap();
+        let [(owner_id, owner), (agent_id, agent), (_, auditor)] = keys.try_into().unwrap();
         let channel = self.connect(&owner, shop_line()).await;
         let pawapay = self.connect(&owner, till_account()).await;
-        Organization { id, channel, pawapay, agent_id, owner, agent, auditor }
+        Organization { id, channel, pawapay, owner_id, agent_id, owner, agent, auditor }
     }
 
     /// Connects a channel; tells its id.
@@ -214,6 +225,37 @@ impl App {
         answer(request.header("content-type", "application/json").body(body)).await
     }
 
+    /// Sends a file under an idempotency key.
+    pub(crate) async fn post_file(
+        &self,
+        key: &str,
+        path: &str,
+        (mime_type, bytes): (&str, Vec<u8>),
+        idempotency_key: &str,
+    ) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.base_url)).bearer_auth(key);
+        let request = request.header("idempotency-key", idempotency_key);
+        answer(request.header("content-type", mime_type).body(bytes)).await
+    }
+
+    /// Sends a form, by somebody who shows who they are as HTTP has it, or not.
+    pub(crate) async fn post_form(
+        &self,
+        basic: Option<(&str, &str)>,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Answer {
+        let url = format!("{}{path}", self.base_url);
+        let body = reqwest::Url::parse_with_params(&url, form).unwrap();
+        let mut request = self.client.post(url);
+        if let Some((name, password)) = basic {
+            request = request.basic_auth(name, Some(password));
+        }
+        let content = ("content-type", "application/x-www-form-urlencoded");
+        answer(request.header(content.0, content.1).body(body.query().unwrap_or("").to_owned()))
+            .await
+    }
+
     /// Delivers a webhook as Meta would.
     pub(crate) async fn deliver(&self, channel: Uuid, body: &[u8]) -> Answer {
         let signature = simulators::whatsapp::sign(APP_SECRET, body);
@@ -238,7 +280,7 @@ impl App {
         for _ in 0..2_000 {
             let mut lowest = projections::search::position(pool).await.unwrap();
             for model in MODELS.iter().copied() {
-                let standing = verify::standing(pool, model).await.unwrap();
+                let standing = standing::standing(pool, model).await.unwrap();
                 lowest = lowest.min(standing.position.unwrap_or(-1));
             }
             if lowest >= head {
@@ -249,6 +291,35 @@ impl App {
         panic!("the read models do not come to rest at {head}");
     }
 
+    /// Rebuilds read models in one pass.
+    pub(crate) async fn rebuild(&self, models: &[&'static dyn Model]) {
+        self.rebuild_under(&rebuild::Terms::default(), models).await;
+    }
+
+    pub(crate) async fn rebuild_under(
+        &self,
+        terms: &rebuild::Terms,
+        models: &[&'static dyn Model],
+    ) -> Vec<rebuild::Rebuilt> {
+        let outcomes = rebuild::rebuild(&self.db.database, models, terms, &|_| {}).await.unwrap();
+        let rebuilt = outcomes.into_iter().map(|(model, outcome)| {
+            outcome.unwrap_or_else(|error| panic!("{}: {error}", model.name()))
+        });
+        rebuilt.collect()
+    }
+
+    /// Lets the time pass that effects, and lines that rest, wait for.
+    pub(crate) async fn effects_are_due(&self) {
+        let passed = [
+            "update effects set due_at = clock_timestamp(), lease_until = clock_timestamp()
+              where state in ('pending', 'attempting', 'unknown')",
+            "delete from line_rests",
+        ];
+        for passed in passed {
+            sqlx::query(passed).execute(&self.db.database.owner).await.unwrap();
+        }
+    }
+
     /// Live rows equal a fresh replay, for every read model.
     pub(crate) async fn assert_verified(&self) {
         self.settle().await;
@@ -256,6 +327,17 @@ impl App {
             let verdict = verify::verify(&self.db.database.owner, model).await.unwrap();
             assert_eq!(verdict.difference, None, "{}", model.name());
         }
+    }
+}
+
+impl Twin {
+    pub(crate) async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
+        let request = self.client.post(format!("{}{path}", self.base_url)).bearer_auth(key);
+        answer(if body.is_null() { request } else { request.json(&body) }).await
+    }
+
+    pub(crate) async fn delete(&self, key: &str, path: &str) -> Answer {
+        answer(self.client.delete(format!("{}{path}", self.base_url)).bearer_auth(key)).await
     }
 }
 
@@ -311,7 +393,10 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let sent = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec);
     let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await.unwrap();
+    // A stream of events has no end to wait for.
+    let is_stream = |told: &HeaderValue| told.as_bytes().starts_with(b"text/event-stream");
+    let is_stream = headers.get("content-type").is_some_and(is_stream);
+    let text = if is_stream { String::new() } else { response.text().await.unwrap() };
     let exchange = Exchange {
         method: &method,
         path: &path,

@@ -1,5 +1,6 @@
 //! A mail server on this machine, and what arrives there.
 
+use commands::access::letters;
 use commands::effects;
 use commands::gateways::smtp::Post;
 use commands::policies::send_mails::{Mailer, SendMails};
@@ -18,12 +19,14 @@ impl Mail {
     pub(crate) fn of(app: &App) -> Mail {
         super::client();
         let sink = Sink::start().unwrap();
-        let post = Post::new(Some(&sink.url()), Some("Verbatim <post@verbatim.example>")).unwrap();
+        let post =
+            Post::new(Some(&sink.url()), Some("Verbatim <post@verbatim.example>"), false).unwrap();
         Mail { sink, mailer: Mailer::new(app.commands.clone(), post) }
     }
 
     /// Lets everything go out that is to be mailed now.
     pub(crate) async fn post(&self, app: &App) {
+        letters::write_all(&app.commands).await.unwrap();
         let mut policy = Subscription::resume(&app.store, SendMails::NAME, 0).await.unwrap();
         while policies::follow(&app.commands, &SendMails, &mut policy).await.unwrap() > 0 {}
         while effects::attempt_due(&app.store, &self.mailer).await.unwrap() > 0 {}

@@ -1,6 +1,13 @@
 //! People who registered and signed in themselves.
 
+use commands::Meta;
+use commands::access::accounts;
+use commands::access::password::Password;
+use domain::Actor;
+use domain::user::Email;
+use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Answer, App};
 
@@ -43,6 +50,33 @@ impl App {
     /// The owner of a new organisation.
     pub(crate) async fn account(&self, email: &str) -> Account {
         Account::of(email, &self.register(email).await.expect(201))
+    }
+
+    /// A member who could only call by key gets a password, and signs in.
+    pub(crate) async fn sign_in(&self, organization: Uuid, user: Uuid) -> Account {
+        let address = format!("{}@baraka.example", Uuid::now_v7().simple());
+        let (email, password) = (Email::parse(&address).unwrap(), Password::new(PASSWORD).unwrap());
+        let meta = Meta::new(organization, Actor::System);
+        accounts::let_sign_in(&self.commands, &meta, user, &email, &password).await.unwrap();
+        Account::of(&address, &self.login(&address, PASSWORD).await.expect(200))
+    }
+
+    /// Approves a payout; whoever has signed in too long ago shows their password once more.
+    pub(crate) async fn approve(
+        &self,
+        by: &Account,
+        payout: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let path = format!("/v1/payouts/{payout}/approve");
+        let ask = async || self.send(Method::POST, &by.access, &path, None, headers).await;
+        let answer = ask().await;
+        if answer.json()["code"] != "auth.step_up_required" {
+            return answer;
+        }
+        let step_up = json!({"password": PASSWORD});
+        self.post(&by.access, "/v1/auth/step-up", step_up).await.expect(200);
+        ask().await
     }
 
     pub(crate) async fn login(&self, email: &str, password: &str) -> Answer {

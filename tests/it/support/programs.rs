@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 /// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the programs are. They are always built: what lies there may be older than the source.
 static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -36,7 +37,10 @@ static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
 /// A program that knows only what it is told on its command line.
 pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(PROGRAMS.join(name));
-    for setting in ["DATABASE_URL", "VERBATIM_DATA_DIR", "VERBATIM_LISTEN", "VERBATIM_MASTER_KEY"] {
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    let ours = |name: &str| ["VERBATIM_", "OTEL_"].iter().any(|prefix| name.starts_with(prefix));
+    let settings = settings.filter(|name| ours(&name.to_string_lossy()));
+    for setting in settings.chain(["DATABASE_URL".into()]) {
         command.env_remove(setting);
     }
     command.env_remove("RUST_LOG").stdin(Stdio::null());
@@ -46,6 +50,25 @@ pub(crate) fn program(name: &str) -> Command {
 /// What a program that ends by itself said and left.
 pub(crate) fn ended(mut command: Command) -> Output {
     command.output().unwrap()
+}
+
+/// What a tool that does what it is told says.
+#[track_caller]
+pub(crate) fn said(mut tool: Command, words: &[&str]) -> String {
+    tool.args(words);
+    let output = ended(tool);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Positions are dense, and what people see follows from the log. Tells where everything stands.
+#[track_caller]
+pub(crate) fn assert_whole(program: impl Fn(&str) -> Command) -> Value {
+    said(program("replay-tool"), &["verify"]);
+    let status = said(program("replay-tool"), &["status", "--json"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["head"], status["events"], "positions are dense");
+    status
 }
 
 /// A data directory of one test that PostgreSQL's user can reach. What still runs in it is ended
@@ -127,6 +150,18 @@ impl Running {
         }
     }
 
+    /// What it says from here on, up to a line with these words.
+    pub(crate) fn hear(&self, words: &str) -> Vec<String> {
+        let mut heard: Vec<String> = vec![];
+        while !heard.last().is_some_and(|line| line.contains(words)) {
+            let Ok(line) = self.said.recv_timeout(PATIENCE) else {
+                panic!("it never said {words:?}, but {heard:#?}");
+            };
+            heard.push(line);
+        }
+        heard
+    }
+
     /// Ends it as a service manager does.
     pub(crate) fn stop(mut self) -> ExitStatus {
         kill(self.pid(), Signal::SIGTERM).unwrap();
@@ -137,6 +172,15 @@ impl Running {
     pub(crate) fn kill(&mut self) {
         kill(self.pid(), Signal::SIGKILL).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// It does nothing more, and nobody is told: its connections stay.
+    pub(crate) fn pause(&self) {
+        kill(self.pid(), Signal::SIGSTOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 
     fn pid(&self) -> Pid {

@@ -61,9 +61,7 @@ impl Desk {
 
     /// Lets the time pass that effects wait for.
     async fn later(&self) {
-        let passed = "update effects set due_at = clock_timestamp(),
-            lease_until = clock_timestamp() where state in ('pending', 'attempting', 'unknown')";
-        sqlx::query(passed).execute(&self.app.db.database.owner).await.unwrap();
+        self.app.effects_are_due().await;
         self.drive().await;
     }
 

@@ -68,6 +68,20 @@ async fn templates_that_were_made_at_meta_are_taken_over_once() {
 }
 
 #[tokio::test]
+async fn a_sync_that_is_repeated_under_its_key_asks_nobody_again() {
+    let desk = Desk::open().await;
+    let channel = json!({"channel_id": desk.organization.channel});
+    let (agent, with) = (&desk.organization.agent, [("idempotency-key", "sync-1")]);
+    let path = "/v1/templates/sync";
+    let sync = || desk.app.send(Method::POST, agent, path, Some(channel.clone()), &with);
+    let first = sync().await.expect(200);
+    desk.made_at_meta("order_late", "en_US", says("Your order is late.")).await;
+    let again = sync().await.expect(200);
+    assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &first.text));
+    assert!(desk.listed().await.is_empty());
+}
+
+#[tokio::test]
 async fn what_no_webhook_told_is_found_out_by_asking() {
     let desk = Desk::unheard().await;
     let path = desk.draft(json!({})).await;

@@ -1,21 +1,23 @@
-//! The demo's organisation: its people, their keys, and its line. Founding may be cut short at any
-//! point: done again, it does what is left.
+//! The demo's organisation: its people, their keys, its line and its till. Founding may be cut short
+//! at any point: done again, it does what is left.
 
-use commands::access::{self, Access};
+use commands::access::password::Password;
+use commands::access::{self, Access, accounts};
 use commands::{Commands, Meta, setup};
 use domain::Actor;
 use domain::aggregate::Role;
 use domain::organization::{self, Organization};
-use domain::user::User;
-use serde_json::{Value, json};
+use domain::user::{Email, User};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::Demo;
+use super::{Client, Demo, Login};
 use crate::server::Outcome;
 
-/// `keep` is called with each key, for none can be told twice, and with the line's id.
+/// `keep` is called with each key, for none can be told twice, and with the channels' ids.
 pub(crate) async fn found(
     commands: &Commands,
+    client: &Client,
     demo: &mut Demo,
     keep: impl Fn(&Demo) -> Outcome<()>,
 ) -> Outcome<()> {
@@ -42,8 +44,14 @@ pub(crate) async fn found(
             keep(demo)?;
         }
     }
-    if demo.channel_id.is_nil() {
-        connect(demo).await?;
+    if commands.load::<User>(organization, users.owner).await?.0.password.is_none() {
+        let Login { email, password } = &demo.login;
+        let (email, password) = (Email::parse(email)?, Password::new(password)?);
+        let meta = Meta::new(organization, Actor::System);
+        accounts::let_sign_in(commands, &meta, users.owner, &email, &password).await?;
+    }
+    if demo.channel_id.is_nil() || demo.till_id.is_nil() {
+        connect(client, demo).await?;
         keep(demo)?;
     }
     Ok(())
@@ -52,8 +60,9 @@ pub(crate) async fn found(
 /// Where a member's key is.
 type Key = fn(&mut Demo) -> &mut String;
 
-/// The owner connects the shop's line. Asked again after a crash, the server answers as it did.
-async fn connect(demo: &mut Demo) -> Outcome<()> {
+/// The owner connects the shop's line and its till. Asked again after a crash, the server answers as
+/// it did.
+async fn connect(client: &Client, demo: &mut Demo) -> Outcome<()> {
     let line = json!({
         "provider": "whatsapp",
         "name": "Shop line",
@@ -62,19 +71,16 @@ async fn connect(demo: &mut Demo) -> Outcome<()> {
         "display_phone_number": demo.display_phone_number,
         "app_secret": demo.app_secret,
         "verify_token": demo.verify_token,
+        "access_token": demo.access_token,
     });
-    let post = reqwest::Client::new()
-        .post(format!("{}/v1/channels", demo.base_url))
-        .bearer_auth(&demo.keys.owner)
-        .header("idempotency-key", "demo-connect")
-        .json(&line);
-    let answer = post.send().await?;
-    if !answer.status().is_success() {
-        return Err(format!("the line could not be connected: {}", answer.text().await?).into());
+    let till = json!({"provider": "pawapay", "name": "Till", "api_token": demo.api_token});
+    for (channel, key, id) in [
+        (line, "demo-connect", &mut demo.channel_id),
+        (till, "demo-connect-till", &mut demo.till_id),
+    ] {
+        let connected = client.post(&demo.keys.owner, "/v1/channels", &channel, key).await?;
+        *id = connected["data"]["id"].as_str().unwrap_or_default().parse()?;
     }
-    let connected: Value = answer.json().await?;
-    let id = connected["data"]["id"].as_str().unwrap_or_default();
-    demo.channel_id = id.parse()?;
     Ok(())
 }
 

@@ -34,6 +34,7 @@ fn of_key(error: &api_key::Error) -> Told {
         Error::InvalidExpiry => (INVALID, "api_key.invalid_expiry", Some("expires_in_days")),
         Error::InvalidOverlap => (INVALID, "api_key.invalid_overlap", Some("overlap_hours")),
         Error::TooWide => (FORBIDDEN, "api_key.too_wide", None),
+        Error::Anothers => (FORBIDDEN, "api_key.anothers", None),
     }
 }
 
@@ -58,6 +59,7 @@ fn of_session(error: &session::Error) -> Told {
         Error::AlreadyStarted => (CONFLICT, "session.already_started", None),
         Error::NotFound => (MISSING, "session.not_found", None),
         Error::Over => (StatusCode::UNAUTHORIZED, "session.over", None),
+        Error::TokenReplaced => (StatusCode::UNAUTHORIZED, "session.token_replaced", None),
     }
 }
 
@@ -79,6 +81,7 @@ fn of_user(error: &user::Error) -> Told {
         Error::SecondFactorActive => (CONFLICT, "user.second_factor_active", None),
         Error::NoSecondFactor => (CONFLICT, "user.no_second_factor", None),
         Error::SecondFactorRequired => (CONFLICT, "user.second_factor_required", None),
+        Error::SecondFactorDue => (CONFLICT, "user.second_factor_due", None),
         Error::CodeUsed => (INVALID, "user.code_used", Some("code")),
         Error::NoSuchRecoveryCode => (INVALID, "user.no_such_recovery_code", Some("recovery_code")),
     }

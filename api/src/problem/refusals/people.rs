@@ -45,7 +45,7 @@ fn of_team(error: &team::Error) -> Told {
         Error::Deleted => (CONFLICT, "team.deleted", None),
         Error::InvalidName => (INVALID, "team.invalid_name", Some("name")),
         Error::Full => (FORBIDDEN, "team.full", None),
-        Error::UnknownMember => (INVALID, "team.unknown_member", Some("user_id")),
+        Error::UnknownMember => (MISSING, "team.unknown_member", None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use projections::agent_activity::{self, Activity, AgentActivity};
 use projections::conversation_facts::{
@@ -21,6 +21,7 @@ use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 
 /// One member in one step in which they did something.
 #[derive(Serialize, JsonSchema)]

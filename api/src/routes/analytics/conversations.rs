@@ -2,7 +2,7 @@
 //! to respond and to resolve.
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use projections::conversation_facts::{self as facts, ConversationFacts};
 use projections::finder::Finder;
@@ -16,6 +16,7 @@ use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 
 /// One step of the span.
 #[derive(Serialize, JsonSchema)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use commands::gateways::whatsapp::graph::Reason;
 use projections::conversation_facts::{self, ConversationFacts};
@@ -27,6 +27,7 @@ use super::volume::points;
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AnalyticsOverview")]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use projections::finder::Finder;
 use projections::payout_facts::{self as facts, PayoutFacts};
@@ -17,6 +17,7 @@ use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 
 /// One currency in one step in which something happened.
 #[derive(Serialize, JsonSchema)]

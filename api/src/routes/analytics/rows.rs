@@ -1,10 +1,12 @@
 //! The rows behind a number: as many as the number says, for they are found by the same measure.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
+use projections::ReadModel;
 use projections::conversation_facts::ConversationFacts;
 use projections::conversation_messages::ConversationMessages;
 use projections::facts::{self, Cursor, Facts, Filter, Group};
+use projections::inbox::{self, Inbox};
 use projections::payout_facts::PayoutFacts;
 use projections::template_usage::TemplateUsage;
 use projections::templates::Templates;
@@ -21,6 +23,7 @@ use crate::envelope::{Read, read_with};
 use crate::page::Page;
 use crate::position::Position;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::{self, unreadable};
 
 #[derive(Deserialize, JsonSchema)]
@@ -110,12 +113,33 @@ async fn of<M: Facts>(
         .await?;
     let cut = page.cut(rows, |(cursor, _)| cursor.clone());
     let rows = cut.rows.into_iter().map(|(_, row)| row).collect();
+    let of_conversations = [ConversationFacts::NAME, ConversationMessages::NAME];
+    let rows = match of_conversations.contains(&M::NAME) {
+        true => seen(state, member, rows, "conversation_id").await?,
+        false => rows,
+    };
     let meta = Meta {
         count: Some(counts.first().map_or(0, |count| count.count)),
         has_more: cut.next.is_some(),
         next_cursor: cut.next,
     };
     Ok(read_with(&live, rows, meta))
+}
+
+/// Without the rows of conversations that don't exist for the caller; the number counts them all
+/// the same. `field` names their conversations.
+pub(super) async fn seen(
+    state: &State,
+    member: &Member,
+    mut rows: Vec<Row>,
+    field: &str,
+) -> Result<Vec<Row>, Problem> {
+    let Some(user) = member.only() else { return Ok(rows) };
+    let of = |row: &Row| row.get(field)?.as_str()?.parse::<Uuid>().ok();
+    let (_, inbox) = reading::finder(state, member, &Inbox, None).await?;
+    let seen = inbox::seen_by(&inbox, user, rows.iter().filter_map(of).collect()).await?;
+    rows.retain(|row| of(row).is_none_or(|conversation| seen.contains(&conversation)));
+    Ok(rows)
 }
 
 impl Asked {

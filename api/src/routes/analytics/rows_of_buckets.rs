@@ -1,13 +1,14 @@
 //! The events behind a number that is kept in buckets of time.
 
-use domain::Actor;
+use domain::conversation::Conversation;
+use domain::{Actor, Aggregate};
 use projections::agent_activity::{self, AgentActivity};
 use projections::behind::{self, Place};
 use projections::message_volume::{self, MessageVolume};
 use projections::{ReadModel, Recorded};
 use serde_json::{Value, json};
 
-use super::rows::{Asked, Meta, Row, unknown};
+use super::rows::{Asked, Meta, Row, seen, unknown};
 use crate::State;
 use crate::auth::Member;
 use crate::envelope::{Read, read_with};
@@ -73,7 +74,11 @@ async fn list<M: ReadModel>(
     let limit = usize::try_from(limit).unwrap_or_default();
     let events = behind::events::<M>(&state.database.app, &place, wanted, after, limit).await?;
     let cut = page.cut(events, |event| event.stored.position);
-    let rows = cut.rows.iter().map(row).collect();
+    let is_conversation = |row: &Row| row["aggregate_type"] == Conversation::TYPE;
+    let (told, others): (Vec<Row>, Vec<Row>) = cut.rows.iter().map(row).partition(is_conversation);
+    let mut rows = seen(state, member, told, "aggregate_id").await?;
+    rows.extend(others);
+    rows.sort_by_key(|row| row["position"].as_i64());
     let meta = Meta { count: None, has_more: cut.next.is_some(), next_cursor: cut.next };
     Ok(read_with(&live, rows, meta))
 }

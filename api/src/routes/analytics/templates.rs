@@ -1,7 +1,7 @@
 //! How often each template was used, and what became of the messages.
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use projections::template_usage::{self as facts, TemplateUsage};
 use schemars::JsonSchema;
@@ -14,6 +14,7 @@ use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 
 /// One template in one step in which it was used.
 #[derive(Serialize, JsonSchema)]

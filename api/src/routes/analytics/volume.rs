@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use projections::message_volume::{self, Filter, MessageVolume, Volume};
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ use super::table::{self, Table};
 use crate::State;
 use crate::auth::Member;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading::unreadable;
 
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]

@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Known;
-use crate::envelope::{Plain, plain};
+use crate::envelope::{Read, read};
 use crate::openapi::Api;
+use crate::position::{self, Position, Since};
 use crate::problem::Problem;
+use crate::query::Query;
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/auth/me", show).is("auth.me", "Tells who calls, and what they may do");
@@ -58,7 +60,13 @@ struct Place {
     requires_second_factor: bool,
 }
 
-async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Problem> {
+async fn show(
+    Known(member): Known,
+    state: Data<State>,
+    asked: Query<Since>,
+) -> Result<Read<Me>, Problem> {
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
+    let live = position::logged(&state, min).await?;
     let principal = &member.principal;
     let (tenant, id) = (principal.tenant, principal.user);
     let (user, _) = state.commands.load::<User>(tenant, id).await?;
@@ -74,17 +82,20 @@ async fn show(Known(member): Known, state: Data<State>) -> Result<Plain<Me>, Pro
         second_factor: factor.is_some(),
         recovery_codes_left: factor.map_or(0, |factor| factor.recovery_codes.len()),
     };
-    Ok(plain(Me {
-        user: shown,
-        organization: Place {
-            id: tenant,
-            name: organization.name,
-            requires_second_factor: organization.requires_second_factor,
+    Ok(read(
+        &live,
+        Me {
+            user: shown,
+            organization: Place {
+                id: tenant,
+                name: organization.name,
+                requires_second_factor: organization.requires_second_factor,
+            },
+            via,
+            via_id,
+            role: principal.role,
+            scopes: principal.scopes.clone(),
+            second_factor_required: principal.must_enrol,
         },
-        via,
-        via_id,
-        role: principal.role,
-        scopes: principal.scopes.clone(),
-        second_factor_required: principal.must_enrol,
-    }))
+    ))
 }

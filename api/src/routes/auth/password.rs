@@ -1,20 +1,21 @@
 //! Passwords: changed by who knows the old one, reset by who reads the person's mail.
 
 use actix_web::web::Data;
+use commands::Work;
 use commands::access::accounts;
 use commands::access::limits::Door;
-use domain::user::Purpose;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::email::{Address, Mailed, failed, mail};
-use super::{chosen, open, own_password};
+use super::email::{Address, Mailed, failed, mail, reset_by_mail};
+use super::{chosen, open, own_password, parts, tries};
 use crate::State;
+use crate::asker::{InSession, Stranger};
 use crate::auth::{Caller, Person};
 use crate::body::Request;
-use crate::envelope::{Written, written};
+use crate::command::{About, Told};
+use crate::idempotent::{Answer, once};
 use crate::openapi::Api;
-use crate::position::Position;
 use crate::problem::Problem;
 
 pub(super) fn routes(api: &mut Api) {
@@ -24,9 +25,9 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(422, &["user.invalid_password", "user.wrong_password"]);
     api.post("/v1/auth/password/forgot", forgot)
         .is("auth.forgot_password", "Sends a mail to reset the password by")
-        .says("The answer doesn't tell whether anybody has the address.")
-        .refuses(422, &["user.invalid_email"])
-        .refuses(503, &["unavailable"]);
+        .is_done_only()
+        .says("Neither the answer nor its time tells whether anybody has the address.")
+        .refuses(422, &["user.invalid_email"]);
     api.post("/v1/auth/password/reset", reset)
         .is("auth.reset_password", "Resets the password with a token that came by mail")
         .says("All sessions end.")
@@ -55,23 +56,30 @@ async fn change(
     person: Person,
     state: Data<State>,
     request: Request<Change>,
-) -> Result<Written<Changed>, Problem> {
+) -> Result<Told<About<Changed>>, Problem> {
     let told = request.parse()?;
     let new = chosen(&told.new_password).map_err(|problem| problem.about("new_password"))?;
-    own_password(&state, &person, &told.current_password).await.map_err(|problem| match problem
-        .code()
-    {
-        "user.wrong_password" => problem.about("current_password"),
-        _ => problem,
-    })?;
-    let (meta, principal) = (person.member.meta(), &person.member.principal);
-    let position = accounts::change_password(&state.commands, &meta, principal, &new).await?;
-    let position = Position::here(&state, position);
-    Ok(written(position, Changed { sessions_ended: "others" }))
+    tries(&state, &person).await?;
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.change_password", async |meta| {
+        let own = own_password(&state, &person, &told.current_password).await;
+        own.map_err(|problem| match problem.code() {
+            "user.wrong_password" => problem.about("current_password"),
+            _ => problem,
+        })?;
+        let (commands, principal) = (&state.commands, &person.member.principal);
+        let tell = |work: &mut Work<'_>| ended(work, "others");
+        Ok(parts(accounts::change_password(commands, &meta, principal, &new, tell).await?))
+    })
+    .await
+}
+
+fn ended(work: &mut Work<'_>, sessions_ended: &'static str) -> Answer<About<Changed>> {
+    Answer::about(&Changed { sessions_ended }).kept_in(work)
 }
 
 async fn forgot(caller: Caller, state: Data<State>, request: Request<Address>) -> Mailed {
-    mail(caller, &state, &request, Purpose::PasswordReset).await
+    mail(caller, &state, &request, "auth.forgot_password", reset_by_mail).await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -87,11 +95,15 @@ async fn reset(
     caller: Caller,
     state: Data<State>,
     request: Request<Reset>,
-) -> Result<Written<Changed>, Problem> {
-    let told = request.parse()?;
-    let new = chosen(&told.password)?;
+) -> Result<Told<About<Changed>>, Problem> {
+    let Reset { token, password } = request.parse()?;
+    let new = chosen(&password)?;
     open(&state, Door::Token, &caller.0, None).await?;
-    let reset = accounts::reset_password(&state.commands, &caller.0, &told.token, &new).await?;
-    let position = Position::here(&state, reset.ok_or_else(failed)?);
-    Ok(written(position, Changed { sessions_ended: "all" }))
+    let who = Stranger::holding(&caller.0, &token);
+    once(&state, &who, &request, "auth.reset_password", async |origin| {
+        let tell = |work: &mut Work<'_>| ended(work, "all");
+        let reset = accounts::reset_password(&state.commands, &origin, &token, &new, tell).await?;
+        reset.map(parts).ok_or_else(failed)
+    })
+    .await
 }

@@ -2,21 +2,21 @@
 
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
-use commands::Outcome;
-use commands::access::limits::Door;
+use commands::Work;
 use commands::access::second_factor;
-use commands::access::sign_in;
+use commands::access::step_up;
 use domain::user::User;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{open, own_password, proof};
+use super::{own_password, parts, proof, tries};
 use crate::State;
-use crate::auth::Person;
+use crate::asker::InSession;
+use crate::auth::{Fresh, Person};
 use crate::body::Request;
-use crate::envelope::{Written, written};
+use crate::command::{About, Told};
+use crate::idempotent::{Answer, once};
 use crate::openapi::Api;
-use crate::position::Position;
 use crate::problem::Problem;
 
 pub(super) fn routes(api: &mut Api) {
@@ -31,21 +31,26 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(422, &["user.wrong_code", "user.code_used"]);
     api.post("/v1/auth/second-factor/disable", disable)
         .is("auth.disable_second_factor", "Gives the second factor up")
+        .says("Who gives it up shows it once more, by a step-up; a recovery code does, too.")
         .refuses(409, &["user.no_second_factor", "user.second_factor_required"])
         .refuses(422, &["user.wrong_password"]);
     api.post("/v1/auth/second-factor/recovery-codes", replace_codes)
         .is("auth.replace_recovery_codes", "Makes new recovery codes; the old ones are over")
+        .says("After a step-up, like giving the factor up: the password alone makes none.")
         .refuses(409, &["user.no_second_factor"])
         .refuses(422, &["user.wrong_password"]);
     api.post("/v1/auth/second-factor/recovery-codes/revoke", revoke_code)
         .is("auth.revoke_recovery_code", "Revokes a recovery code")
         .refuses(409, &["user.no_second_factor"])
         .refuses(422, &["user.wrong_password", "user.no_such_recovery_code"]);
-    api.post("/v1/auth/step-up", step_up)
-        .is("auth.step_up", "Shows the second factor once more, before what needs it")
+    api.post("/v1/auth/step-up", show_again)
+        .is("auth.step_up", "Shows once more who somebody is, before what needs that")
+        .says("By the second factor, or by the password where there is none. It counts 5 minutes.")
         .refuses(404, &["session.not_found"])
-        .refuses(409, &["user.no_second_factor"])
-        .refuses(422, &["user.wrong_code", "user.code_used", "user.no_such_recovery_code"]);
+        .refuses(409, &["user.no_second_factor", "user.second_factor_due"])
+        .refuses(409, &["user.second_factor_required"])
+        .refuses(422, &["user.wrong_code", "user.code_used", "user.no_such_recovery_code"])
+        .refuses(422, &["user.wrong_password"]);
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -71,17 +76,22 @@ async fn set_up(
     person: Person,
     state: Data<State>,
     request: Request<ByPassword>,
-) -> Result<Written<Seed>, Problem> {
+) -> Result<Told<About<Seed>>, Problem> {
     let told = request.parse()?;
-    own_password(&state, &person, &told.password).await?;
-    let (meta, principal) = (person.member.meta(), &person.member.principal);
-    let (known, _) = state.commands.load::<User>(principal.tenant, principal.user).await?;
-    let email = state.commands.opened(principal.tenant, known.email.as_ref()).await?;
-    let email = email.unwrap_or_default();
-    let enrolled = second_factor::enrol(&state.commands, &meta, principal.user, &email).await?;
-    let Outcome { value, position, .. } = enrolled;
-    let seed = Seed { secret: value.base32, otpauth_url: value.url };
-    Ok(written(Position::here(&state, position), seed))
+    tries(&state, &person).await?;
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.set_up_second_factor", async |meta| {
+        own_password(&state, &person, &told.password).await?;
+        let (tenant, id) = (person.member.principal.tenant, person.member.principal.user);
+        let (user, _) = state.commands.load::<User>(tenant, id).await?;
+        let email = state.commands.opened(tenant, user.email.as_ref()).await?.unwrap_or_default();
+        let tell = |work: &mut Work<'_>, seed: &second_factor::Seed| {
+            let seed = Seed { secret: seed.base32.clone(), otpauth_url: seed.url.clone() };
+            Answer::about(&seed).kept_in(work)
+        };
+        Ok(parts(second_factor::enrol(&state.commands, &meta, id, &email, tell).await?))
+    })
+    .await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,23 +113,21 @@ async fn confirm(
     person: Person,
     state: Data<State>,
     request: Request<Confirm>,
-) -> Result<Written<RecoveryCodes>, Problem> {
-    let told = request.parse()?;
+) -> Result<Told<About<RecoveryCodes>>, Problem> {
+    let code = request.parse()?.code;
     tries(&state, &person).await?;
-    let (meta, user) = (person.member.meta(), person.member.principal.user);
-    let confirmed = second_factor::confirm(&state.commands, &meta, user, &told.code).await?;
-    state.access.forget(&person.token);
-    Ok(codes(&state, confirmed))
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.confirm_second_factor", async |meta| {
+        let user = person.member.principal.user;
+        let confirmed = second_factor::confirm(&state.commands, &meta, user, &code, codes).await?;
+        state.access.forget(&person.token);
+        Ok(parts(confirmed))
+    })
+    .await
 }
 
-fn codes(state: &State, told: Outcome<Vec<String>>) -> Written<RecoveryCodes> {
-    let position = Position::here(state, told.position);
-    written(position, RecoveryCodes { recovery_codes: told.value })
-}
-
-async fn tries(state: &State, person: &Person) -> Result<(), Problem> {
-    let user = person.member.principal.user;
-    open(state, Door::SignIn, &person.member.origin, Some(user.as_bytes())).await
+fn codes(work: &mut Work<'_>, codes: &[String]) -> Answer<About<RecoveryCodes>> {
+    Answer::about(&RecoveryCodes { recovery_codes: codes.to_vec() }).kept_in(work)
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -129,28 +137,39 @@ struct Disabled {
 }
 
 async fn disable(
+    _: Fresh,
     person: Person,
     state: Data<State>,
     request: Request<ByPassword>,
-) -> Result<Written<Disabled>, Problem> {
+) -> Result<Told<About<Disabled>>, Problem> {
     let told = request.parse()?;
-    own_password(&state, &person, &told.password).await?;
-    let (meta, user) = (person.member.meta(), person.member.principal.user);
-    let done = second_factor::disable(&state.commands, &meta, user).await?;
-    let position = Position::here(&state, done.position);
-    Ok(written(position, Disabled { second_factor: false }))
+    tries(&state, &person).await?;
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.disable_second_factor", async |meta| {
+        own_password(&state, &person, &told.password).await?;
+        let user = person.member.principal.user;
+        let tell =
+            |work: &mut Work<'_>| Answer::about(&Disabled { second_factor: false }).kept_in(work);
+        Ok(parts(second_factor::disable(&state.commands, &meta, user, tell).await?))
+    })
+    .await
 }
 
 async fn replace_codes(
+    _: Fresh,
     person: Person,
     state: Data<State>,
     request: Request<ByPassword>,
-) -> Result<Written<RecoveryCodes>, Problem> {
+) -> Result<Told<About<RecoveryCodes>>, Problem> {
     let told = request.parse()?;
-    own_password(&state, &person, &told.password).await?;
-    let (meta, user) = (person.member.meta(), person.member.principal.user);
-    let replaced = second_factor::replace_recovery_codes(&state.commands, &meta, user).await?;
-    Ok(codes(&state, replaced))
+    tries(&state, &person).await?;
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.replace_recovery_codes", async |meta| {
+        own_password(&state, &person, &told.password).await?;
+        let (commands, user) = (&state.commands, person.member.principal.user);
+        Ok(parts(second_factor::replace_recovery_codes(commands, &meta, user, codes).await?))
+    })
+    .await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -172,14 +191,20 @@ async fn revoke_code(
     person: Person,
     state: Data<State>,
     request: Request<Revoke>,
-) -> Result<Written<Left>, Problem> {
+) -> Result<Told<About<Left>>, Problem> {
     let told = request.parse()?;
-    own_password(&state, &person, &told.password).await?;
-    let (meta, user, code) =
-        (person.member.meta(), person.member.principal.user, &told.recovery_code);
-    let revoked = second_factor::revoke_recovery_code(&state.commands, &meta, user, code).await?;
-    let position = Position::here(&state, revoked.position);
-    Ok(written(position, Left { recovery_codes_left: revoked.value }))
+    tries(&state, &person).await?;
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.revoke_recovery_code", async |meta| {
+        own_password(&state, &person, &told.password).await?;
+        let (commands, user) = (&state.commands, person.member.principal.user);
+        let tell = |work: &mut Work<'_>, recovery_codes_left: usize| {
+            Answer::about(&Left { recovery_codes_left }).kept_in(work)
+        };
+        let code = &told.recovery_code;
+        Ok(parts(second_factor::revoke_recovery_code(commands, &meta, user, code, tell).await?))
+    })
+    .await
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -189,6 +214,8 @@ struct StepUp {
     #[schemars(example = &"492039")]
     code: Option<String>,
     recovery_code: Option<String>,
+    /// Of who has no second factor.
+    password: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -197,16 +224,34 @@ struct SteppedUp {
     stepped_up_until: DateTime<Utc>,
 }
 
-async fn step_up(
+async fn show_again(
     person: Person,
     state: Data<State>,
     request: Request<StepUp>,
-) -> Result<Written<SteppedUp>, Problem> {
-    let told = request.parse()?;
-    let proof = proof(told.code, told.recovery_code)?;
+) -> Result<Told<About<SteppedUp>>, Problem> {
+    let StepUp { code, recovery_code, password } = request.parse()?;
+    let proof = match (&code, &recovery_code, &password) {
+        (None, None, Some(_)) => None,
+        (_, _, Some(_)) => {
+            let detail = "send one of code, recovery_code and password";
+            return Err(Problem::field("password", "request.invalid", detail));
+        }
+        (_, _, None) => Some(proof(code, recovery_code)?),
+    };
     tries(&state, &person).await?;
-    let (meta, principal) = (person.member.meta(), &person.member.principal);
-    let stepped = sign_in::step_up(&state.commands, &meta, principal, &proof).await?;
-    let position = Position::here(&state, stepped.position);
-    Ok(written(position, SteppedUp { stepped_up_until: stepped.value }))
+    let asker = InSession::of(&person.member);
+    once(&state, &asker, &request, "auth.step_up", async |meta| {
+        let tell = |work: &mut Work<'_>, stepped_up_until: DateTime<Utc>| {
+            Answer::about(&SteppedUp { stepped_up_until }).kept_in(work)
+        };
+        let (commands, principal) = (&state.commands, &person.member.principal);
+        Ok(parts(match &proof {
+            Some(proof) => step_up::by_factor(commands, &meta, principal, proof, tell).await?,
+            None => {
+                own_password(&state, &person, &password.unwrap_or_default()).await?;
+                step_up::by_password(commands, &meta, principal, tell).await?
+            }
+        }))
+    })
+    .await
 }

@@ -3,7 +3,7 @@
 
 use domain::Personal;
 use domain::conversation::{Author, Body, Draft};
-use domain::message::{Card, Content, Kind, Media};
+use domain::message::{Card, Content, Kind, Media, Name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ fn examples() -> Value {
         {"type": "document", "document": {"id": "1013859600285441", "filename": "Invoice.pdf"}},
         {"type": "location", "location": {"latitude": -1.2864, "longitude": 36.8172,
             "name": "The shop"}},
-        {"type": "contacts", "contacts": [{"name": {"formatted": "Ben Otieno"},
+        {"type": "contacts", "contacts": [{"name": {"formatted": "Ben Otieno", "first": "Ben"},
             "phones": [{"phone": "+254 712 345 679"}]}]},
         {"type": "interactive", "author": "bot", "interactive": {"type": "button",
             "body": {"text": "Shall we deliver?"},
@@ -156,6 +156,11 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    pub(super) fn text(author: Author, body: String) -> Checked {
+        let content = Content::Text { body, preview_url: None };
+        Checked { content, target: None, reply_to: None, author }
+    }
+
     pub(super) fn to(&self, message: Uuid, contact: Uuid) -> Draft {
         let body = Body { content: self.content.clone(), referral: None, context: None };
         Draft {
@@ -173,6 +178,10 @@ impl Checked {
 impl New {
     pub(super) fn check(self) -> Result<Checked, Problem> {
         let (reply_to, author) = (self.reply_to, self.author);
+        if self.objects() > 1 {
+            let detail = "give the object that is named like the type, and no other";
+            return Err(Problem::field("type", "message.incomplete", detail));
+        }
         let target = self.reaction.as_ref().map(|reaction| reaction.message_id);
         let content = self.content()?;
         let target = target.filter(|_| content.kind() == Kind::Reaction);
@@ -183,6 +192,21 @@ impl New {
             By::Campaign => Author::Campaign,
         };
         Ok(Checked { content, target, reply_to, author })
+    }
+
+    /// How many things it says.
+    fn objects(&self) -> usize {
+        let files = [&self.image, &self.video, &self.audio, &self.document, &self.sticker];
+        let others = [
+            self.text.is_some(),
+            self.location.is_some(),
+            self.contacts.is_some(),
+            self.template.is_some(),
+            self.interactive.is_some(),
+            self.reaction.is_some(),
+        ];
+        let files = files.into_iter().map(Option::is_some);
+        files.chain(others).filter(|is_told| *is_told).count()
     }
 
     fn content(self) -> Result<Content, Problem> {
@@ -260,8 +284,13 @@ fn location(location: Location) -> Result<Content, Problem> {
 }
 
 fn contacts(cards: Vec<Card>) -> Result<Content, Problem> {
-    if cards.is_empty() || cards.iter().any(|card| card.name.formatted.is_none()) {
-        let detail = "contacts has at least one card, each with name.formatted";
+    let told = |part: &Option<String>| part.as_ref().is_some_and(|part| !part.trim().is_empty());
+    let named = |card: &Card| {
+        let Name { formatted, first, middle, last, prefix, suffix } = &card.name;
+        told(formatted) && [first, middle, last, prefix, suffix].into_iter().any(told)
+    };
+    if cards.is_empty() || !cards.iter().all(named) {
+        let detail = "contacts has at least one card, each with name.formatted and one part more";
         return Err(Problem::field("contacts", "message.contacts", detail));
     }
     Ok(Content::Contacts { cards })

@@ -1,9 +1,10 @@
 //! Messages that did not get through and wait for a person's decision.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use commands::effects;
-use commands::policies::send_messages::KIND;
+use commands::policies::Policy;
+use commands::policies::send_messages::{KIND, SendMessages};
 use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,15 +12,19 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope::{Plain, plain_with};
-use crate::page::Page;
+use crate::envelope::{Paged, Read, read_with};
+use crate::page::{Cut, Page};
+use crate::position::{self, Position};
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::reading;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    min_position: Option<String>,
     limit: Option<i64>,
+    cursor: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -39,6 +44,8 @@ pub(super) struct Item {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "FailedMessages")]
 pub(super) struct Meta {
+    #[serde(flatten)]
+    page: Paged,
     statistics: Vec<Count>,
 }
 
@@ -57,12 +64,17 @@ pub(super) async fn list(
     member: Member,
     state: Data<State>,
     asked: Query<Asked>,
-) -> Result<Plain<Vec<Item>, Meta>, Problem> {
-    let page = Page::<()>::asked(asked.limit, None)?;
+) -> Result<Read<Vec<Item>, Meta>, Problem> {
+    let page: Page<effects::Cursor> = Page::asked(asked.limit, asked.cursor.as_deref())?;
+    let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (store, tenant) = (state.commands.store(), member.tenant());
-    let mut failed = effects::open(store, tenant, KIND, page.limit).await?;
+    // What people decide about a message reaches it by this policy.
+    let mut live = position::followed(&state, SendMessages::NAME, min).await?;
+    let failed = effects::open(store, tenant, KIND, page.after, page.fetch()).await?;
+    let Cut { rows: mut failed, next } = page.cut(failed, |last| (last.updated_at, last.id));
     if let Some(user) = member.only() {
-        let (_, inbox) = reading::finder(&state, &member, &Inbox, None).await?;
+        let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
+        live = live.with(inbox_live);
         let ids = failed.iter().map(|effect| effect.aggregate).collect();
         let seen = inbox::seen_by(&inbox, user, ids).await?;
         failed.retain(|effect| seen.contains(&effect.aggregate));
@@ -78,5 +90,6 @@ pub(super) async fn list(
         since: effect.updated_at,
     };
     let data = failed.into_iter().map(item).collect();
-    Ok(plain_with(data, Meta { statistics: statistics.into_iter().map(count).collect() }))
+    let statistics = statistics.into_iter().map(count).collect();
+    Ok(read_with(&live, data, Meta { page: Paged::before(next), statistics }))
 }

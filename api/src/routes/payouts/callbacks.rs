@@ -8,7 +8,6 @@ use chrono::Utc;
 use commands::gateways::pawapay::signature::{self, Message, PublicKey};
 use commands::gateways::pawapay::{self, Callback, Found, parse_callback};
 use commands::policies::submit_payouts;
-use commands::{Error, Refusal};
 use domain::payout::{Payout, State as Standing};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -75,12 +74,8 @@ async fn follow(
     found: &Found,
 ) -> Result<bool, Problem> {
     let payout = Uuid::parse_str(&found.payout_id).map_err(|_| Problem::not_found())?;
-    let standing = match state.commands.load::<Payout>(tenant, payout).await {
-        Ok((payout, _)) => payout.standing,
-        Err(Error::Refused(Refusal::NotFound)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let standing = standing.filter(|standing| standing.channel == Some(channel));
+    let (known, _) = state.commands.load::<Payout>(tenant, payout).await?;
+    let standing = known.standing.filter(|standing| standing.channel == Some(channel));
     let standing = standing.ok_or_else(Problem::not_found)?;
     let news = is_news(standing.state, found);
     if news {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Settled, subject};
 use crate::State;
-use crate::auth::{Owner, Writer};
+use crate::auth::{Colleague, Owner, Writer};
 use crate::body::{Nothing, Request};
 use crate::command::{Accepted, Alone, Answered, Command, Noun};
 use crate::idempotent::once;
@@ -49,7 +49,7 @@ pub(super) async fn check(
 #[schemars(rename = "SettlePayout")]
 pub(super) struct Settle {
     outcome: Verdict,
-    /// What was seen that proves it; 1 to 1000 characters.
+    /// What was seen that proves it; 1 to 2000 characters.
     #[schemars(example = &"The wallet's statement of 3 March shows it.")]
     evidence: String,
     #[schemars(example = &"PawaPay has not answered for a day.")]
@@ -58,6 +58,7 @@ pub(super) struct Settle {
 
 pub(super) async fn settle(
     Owner(writer): Owner,
+    _: Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<Settle>,

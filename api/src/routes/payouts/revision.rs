@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Recipient, Settled, check_amount, subject};
 use crate::State;
-use crate::auth::Writer;
+use crate::auth::Colleague;
 use crate::body::{Request, present};
 use crate::command::Command;
 use crate::idempotent::once;
@@ -36,7 +36,7 @@ pub(super) struct Change {
 }
 
 pub(super) async fn revise(
-    writer: Writer,
+    Colleague(writer): Colleague,
     state: Data<State>,
     id: Path<Uuid>,
     request: Request<Change>,

@@ -91,41 +91,47 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     let told = request.json()?;
     let read = request.parse()?;
-    let mut unknown = vec![];
+    let mut wrong = vec![];
     if let Value::Object(told) = &told {
-        unknown.extend(told.keys().filter(|name| !fields.contains(&name.as_str())).cloned());
+        let unknown = told.keys().filter(|name| !fields.contains(&name.as_str()));
+        wrong.extend(unknown.map(|name| no_such_field(name)));
     }
     if let Some(components) = told.get("components") {
         let known: Vec<Component> = Deserialize::deserialize(components).unwrap_or_default();
-        lost(components, &json!(known), "components", &mut unknown);
+        compare(components, &json!(known), "components", &mut wrong);
     }
-    if unknown.is_empty() {
+    if wrong.is_empty() {
         return Ok(read);
     }
-    let error = |field: String| FieldError::new(field, "unknown", "there is no such field");
-    let errors = unknown.into_iter().map(error).collect();
     let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
-    let detail = "the body has fields that a template doesn't know";
-    Err(Problem::new(status, "request.invalid", detail).with_errors(errors))
+    let detail = "the body has fields that a template doesn't know, or not so";
+    Err(Problem::new(status, "request.invalid", detail).with_errors(wrong))
 }
 
-/// The members that were told and not understood.
-fn lost(told: &Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
+fn no_such_field(path: &str) -> FieldError {
+    FieldError::new(path, "unknown", "there is no such field")
+}
+
+/// Finds the members that were told and not understood, and lists that were taken for objects.
+fn compare(told: &Value, known: &Value, path: &str, wrong: &mut Vec<FieldError>) {
     match (told, known) {
         (Value::Object(told), Value::Object(known)) => {
             for (name, value) in told {
                 let path = format!("{path}.{name}");
                 match known.get(name) {
-                    Some(known) => lost(value, known, &path, unknown),
+                    Some(known) => compare(value, known, &path, wrong),
                     None if empty(value) => {}
-                    None => unknown.push(path),
+                    None => wrong.push(no_such_field(&path)),
                 }
             }
         }
         (Value::Array(told), Value::Array(known)) => {
             for (number, (told, known)) in told.iter().zip(known).enumerate() {
-                lost(told, known, &format!("{path}[{number}]"), unknown);
+                compare(told, known, &format!("{path}[{number}]"), wrong);
             }
+        }
+        (Value::Array(_), Value::Object(_)) => {
+            wrong.push(FieldError::new(path, "invalid", "this is an object, in braces"));
         }
         _ => {}
     }

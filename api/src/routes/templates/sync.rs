@@ -1,8 +1,8 @@
 //! Asking Meta how templates stand there: one, or all of a channel's account.
 
 use actix_web::web::{Data, Path};
-use commands::templates::{Account, Skipped, at_meta, follow, now};
-use commands::{Error, Refusal, Work};
+use commands::Work;
+use commands::templates::{self, Account, Skipped, at_meta, follow, now};
 use domain::template::Template;
 use projections::templates::Templates;
 use schemars::JsonSchema;
@@ -13,10 +13,8 @@ use super::Settled;
 use crate::State;
 use crate::auth::Writer;
 use crate::body::{Nothing, Request};
-use crate::command::{Command, Noun};
-use crate::envelope::{Written, written};
-use crate::idempotent::once;
-use crate::position::Position;
+use crate::command::{About, Command, Noun, Told};
+use crate::idempotent::{Answer, once};
 use crate::problem::Problem;
 use crate::{reach, reading};
 
@@ -51,32 +49,35 @@ struct Left {
     reason: String,
 }
 
-/// Repeating it changes nothing more, so that no key is needed. Templates that nobody here knows
-/// are taken over.
+/// Templates that nobody here knows are taken over.
 pub(super) async fn all(
-    Writer(member): Writer,
+    writer: Writer,
     state: Data<State>,
     request: Request<Of>,
-) -> Result<Written<Synced>, Problem> {
-    let Of { channel_id } = request.parse()?;
-    let line = reach::line(&state, member.tenant(), channel_id, "channel_id").await?;
-    let (_, ours) = reading::finder(&state, &member, &Templates, None).await?;
-    let account = Account::ask(&state.commands, &line.graph, &line.route, &ours).await?;
-    let synced = state
-        .commands
-        .transact(&member.meta(), async |work: &mut Work<'_>| {
-            account.follow(work, &line.route).await
-        })
-        .await?;
+) -> Result<Told<About<Synced>>, Problem> {
+    let member = &writer.0;
+    once(&state, &writer, &request, "template.sync_all", async |meta| {
+        let Of { channel_id } = request.parse()?;
+        let line = reach::line(&state, meta.tenant, channel_id, "channel_id").await?;
+        let (_, ours) = reading::finder(&state, member, &Templates, None).await?;
+        let account = Account::ask(&state.commands, &line.graph, &line.route, &ours).await?;
+        let synced = state
+            .commands
+            .transact(&meta, async |work: &mut Work<'_>| {
+                let followed = account.follow(work, &line.route).await?;
+                let synced = told(channel_id, account.seen(), followed);
+                Ok(Answer::about(&synced).kept_in(work))
+            })
+            .await?;
+        Ok((synced.value, synced.position))
+    })
+    .await
+}
+
+fn told(channel_id: Uuid, seen: usize, followed: templates::Synced) -> Synced {
+    let templates::Synced { imported, updated, skipped } = followed;
     let left = |Skipped { name, language, reason }: Skipped| Left { name, language, reason };
-    let told = Synced {
-        channel_id,
-        seen: account.seen(),
-        imported: synced.value.imported,
-        updated: synced.value.updated,
-        skipped: synced.value.skipped.into_iter().map(left).collect(),
-    };
-    Ok(written(Position::here(&state, synced.position), told))
+    Synced { channel_id, seen, imported, updated, skipped: skipped.into_iter().map(left).collect() }
 }
 
 pub(super) async fn one(
@@ -87,11 +88,7 @@ pub(super) async fn one(
 ) -> Settled {
     once(&state, &writer, &request, "template.sync", async |meta| {
         let Nothing {} = request.parse()?;
-        let template = match state.commands.load::<Template>(meta.tenant, *id).await {
-            Ok((template, _)) => template,
-            Err(Error::Refused(Refusal::NotFound)) => Template::default(),
-            Err(error) => return Err(error.into()),
-        };
+        let (template, _) = state.commands.load::<Template>(meta.tenant, *id).await?;
         let draft = template.draft.as_ref().ok_or_else(|| Problem::from(Template::absent()))?;
         let line = reach::line(&state, meta.tenant, draft.channel, "channel_id").await?;
         let (at, provider_id) = (now(state.commands.store()), template.provider_id.as_deref());

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::gateways::http::{self, Answer, Cause, Lost};
 pub use error::{Refusal, SendError};
 pub use interactive::{Action, Button, Flow, Header, Interactive, Row, Section};
-pub use media::{LONGEST_MEDIA, MediaInfo};
+pub use media::{Download, LONGEST_MEDIA, MediaInfo, carried, longest};
 pub use outgoing::{Outgoing, Recipient, Sendable, Source};
 pub use reason::{About, Reason, Retry};
 pub use settings::{GraphSettings, Graphs};

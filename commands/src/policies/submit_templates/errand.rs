@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use domain::Aggregate;
 use domain::template::{self, Command, Denial, Draft, Observed, Report, Said, Template};
-use domain::{Actor, Aggregate};
 use event_store::log;
 
 use super::super::decode;
@@ -106,11 +106,8 @@ impl Submitter {
     }
 
     fn meta(effect: &Effect, telling: Telling) -> Meta {
-        let mut meta = Meta::new(effect.tenant_id, Actor::Policy(NAME.into()));
         let attempt = usize::try_from(effect.attempts).unwrap_or_default();
-        meta.command_id = crate::event_id(effect.id, (telling as usize) << 32 | attempt);
-        meta.correlation_id = effect.id;
-        meta
+        effect.meta(NAME, crate::event_id(effect.id, (telling as usize) << 32 | attempt))
     }
 
     /// Meta has it, and says this of it.

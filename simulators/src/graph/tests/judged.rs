@@ -231,3 +231,20 @@ async fn a_template_that_is_not_well_made_is_refused_at_once() {
         assert_eq!(told.1["error"]["error_subcode"], subcode, "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_takes_over_from_another_knows_its_templates_before_it_answers() {
+    let mut graph = Graph::closed(settings(None)).unwrap();
+    let asker = Asker { url: graph.url(), token: "token".into() };
+    let account = "770010002000300";
+    let waiting = asker.post(MESSAGES, use_of("parcel_ready", filled()));
+    let opening = async {
+        assert!(graph.shelve(account, "17", "APPROVED", &parcel("parcel_ready")));
+        assert!(!graph.shelve(account, "18", "APPROVED", &parcel("Not a name")));
+        graph.open();
+    };
+    let ((status, _), ()) = tokio::join!(waiting, opening);
+    assert_eq!(status, 200);
+    let told = asker.get("/v23.0/17").await.1;
+    assert_eq!((&told["name"], &told["status"]), (&json!("parcel_ready"), &json!("APPROVED")));
+}

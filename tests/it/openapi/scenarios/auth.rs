@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use commands::access::letters;
 use domain::user::{Purpose, User};
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Secret, TOTP};
@@ -66,8 +67,8 @@ impl Shop {
             "verify_email" => (Purpose::EmailVerification, "email/verify"),
             _ => (Purpose::PasswordReset, "password/reset"),
         };
-        let body = |text: &str| match purpose {
-            Purpose::LoginCode => json!({"email": email, "code": text}),
+        let body = |text: &str, ticket: &Value| match purpose {
+            Purpose::LoginCode => json!({"email": email, "ticket": ticket, "code": text}),
             Purpose::PasswordReset => json!({"token": text, "password": "battery staple"}),
             _ => json!({"token": text}),
         };
@@ -78,21 +79,24 @@ impl Shop {
             }
             _ => self.ask(&account.access, "email/resend", json!({})).await,
         };
-        asked.expect(202);
-        let refused = self.ask("", path, body("nothing")).await;
+        let ticket = asked.expect(202).data()["ticket"].clone();
+        let refused = self.ask("", path, body("nothing", &ticket)).await;
         assert!(refused.status.is_client_error(), "{}", refused.text);
         let text = self.in_the_mail(account, purpose).await;
-        self.ask("", path, body(&text)).await.expect(200);
+        self.ask("", path, body(&text, &ticket)).await.expect(200);
     }
 
     /// What somebody reads in their mail.
     async fn in_the_mail(&self, account: &Account, purpose: Purpose) -> String {
+        letters::write_all(&self.app.commands).await.unwrap();
         let [tenant, user] =
             [&account.organization, &account.user].map(|id| Uuid::parse_str(id).unwrap());
         let (user, _) = self.app.commands.load::<User>(tenant, user).await.unwrap();
-        let secret = self.app.store.secret(user.challenges[&purpose].id).await.unwrap();
-        // Whose it is stands before it.
-        String::from_utf8(secret.unwrap().1[16..].to_vec()).unwrap()
+        let challenge = user.challenges.newest(purpose).unwrap();
+        let secret = self.app.store.secret(challenge.id).await.unwrap();
+        // Whose it is stands before it, and a ticket's hash before a code.
+        let before = if purpose == Purpose::LoginCode { 48 } else { 16 };
+        String::from_utf8(secret.unwrap().1[before..].to_vec()).unwrap()
     }
 
     async fn second_factor(&self, verb: &str, account: &Account) {
@@ -104,6 +108,9 @@ impl Shop {
         self.ask(token, path, json!({"code": "no"})).await.refused(422);
         let confirmed = self.ask(token, path, json!({"code": code(-1)})).await.expect(200);
         let recovery = confirmed.data()["recovery_codes"][0].clone();
+        if matches!(verb, "disable_second_factor" | "replace_recovery_codes") {
+            self.ask(token, "step-up", json!({"code": code(0)})).await.expect(200);
+        }
         match verb {
             "set_up_second_factor" | "confirm_second_factor" => {}
             "disable_second_factor" => {

@@ -15,7 +15,11 @@ impl Shop {
     async fn owner(&self, method: Method, path: &str, body: Value) -> Answer {
         let key = Uuid::now_v7().to_string();
         let headers = [("idempotency-key", key.as_str())];
-        self.app.send(method, &self.organization.owner, path, Some(body), &headers).await
+        let owner = &self.organization.owner;
+        let rehearsal = self.rehearse(&method, owner, path, &body).await;
+        let answer = self.app.send(method, owner, path, Some(body), &headers).await;
+        rehearsal.came_true(&answer);
+        answer
     }
 
     /// A command of the owner's that succeeds, and the same on what is not there.
@@ -59,6 +63,37 @@ impl Shop {
                 self.app.post("", &path, body).await.refused(422);
             }
             _ => missing(verb),
+        }
+    }
+
+    pub(super) async fn api_key(&self, verb: &str) {
+        let path = "/v1/api-keys";
+        let till = json!({"name": "Till", "scopes": ["read"]});
+        let made = self.owner(Method::POST, path, till).await.expect(201);
+        let id = made.data()["id"].as_str().unwrap().to_owned();
+        match verb {
+            "create" => {
+                drop(self.owner(Method::POST, path, json!({"scopes": ["read"]})).await.refused(422))
+            }
+            "show" => self.shown(path, &id, "").await,
+            "change" => {
+                self.owners(Method::PATCH, path, &id, "", json!({"expires_in_days": 30})).await;
+            }
+            "rotate" => self.owners(Method::POST, path, &id, "/rotate", Value::Null).await,
+            "revoke" => self.owners(Method::DELETE, path, &id, "", Value::Null).await,
+            _ => missing(verb),
+        }
+    }
+
+    /// A token for a key, and none for a guess.
+    pub(super) async fn token(&self) {
+        let till = json!({"name": "Till", "scopes": ["read"]});
+        let made = self.owner(Method::POST, "/v1/api-keys", till).await.expect(201).data();
+        let [id, key] = ["id", "key"].map(|name| made[name].as_str().unwrap());
+        for (secret, status) in [(key, 200), ("vb_guess", 401)] {
+            let form = [("grant_type", "client_credentials")];
+            let told = self.app.post_form(Some((id, secret)), "/v1/auth/token", &form).await;
+            told.expect(status);
         }
     }
 
@@ -147,6 +182,13 @@ impl Shop {
             "list_organizations" => {
                 self.app.get(&key, path).await.expect(200);
                 self.app.get(&key, &format!("{path}?plan=golden")).await.refused(422);
+                return;
+            }
+            "list_events" => {
+                self.app.settle().await;
+                let path = "/v1/platform/audit/events";
+                self.app.get(&key, path).await.expect(200);
+                self.app.get(&key, &format!("{path}?from=yesterday")).await.refused(422);
                 return;
             }
             "suspend" => ("suspend", Method::POST, json!({"reason": "Unpaid"})),

@@ -1,18 +1,55 @@
 //! Files that go to WhatsApp or come from it. A file that comes is asked for twice: for its
-//! short-lived address, then there.
+//! short-lived address, then there. A sample for a template's header goes another way, in two
+//! steps, and is known by a handle (Meta's Resumable Upload API).
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use reqwest::header::AUTHORIZATION;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Graph, SendError, success, understood};
-use crate::gateways::http::{self, Cause};
+use crate::gateways::http::{self, Cause, Incoming};
 
 /// The longest file that WhatsApp carries (documents; other kinds are shorter).
 pub const LONGEST_MEDIA: usize = 100 << 20;
+
+/// The types that WhatsApp carries, and how many bytes of each (Meta's documentation of media).
+const LONGEST: &[(&str, usize)] = &[
+    ("audio/aac", 16 << 20),
+    ("audio/amr", 16 << 20),
+    ("audio/mp4", 16 << 20),
+    ("audio/mpeg", 16 << 20),
+    ("audio/ogg", 16 << 20),
+    ("image/jpeg", 5 << 20),
+    ("image/png", 5 << 20),
+    ("image/webp", 500 << 10),
+    ("video/3gpp", 16 << 20),
+    ("video/mp4", 16 << 20),
+    ("application/msword", LONGEST_MEDIA),
+    ("application/pdf", LONGEST_MEDIA),
+    ("application/vnd.ms-excel", LONGEST_MEDIA),
+    ("application/vnd.ms-powerpoint", LONGEST_MEDIA),
+    ("application/vnd.openxmlformats-officedocument.presentationml.presentation", LONGEST_MEDIA),
+    ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", LONGEST_MEDIA),
+    ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", LONGEST_MEDIA),
+    ("text/plain", LONGEST_MEDIA),
+];
+
+/// How many bytes a file of this type may have; `None` where WhatsApp carries none of the type.
+pub fn longest(mime: &str) -> Option<usize> {
+    let plain = mime.split(';').next().unwrap_or_default().trim();
+    let known = LONGEST.iter().find(|(known, _)| known.eq_ignore_ascii_case(plain));
+    known.map(|(_, longest)| *longest)
+}
+
+/// The types that WhatsApp carries.
+pub fn carried() -> impl Iterator<Item = &'static str> {
+    LONGEST.iter().map(|(mime, _)| *mime)
+}
 
 /// For a call that carries a file.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -27,9 +64,30 @@ pub struct MediaInfo {
     pub file_size: Option<u64>,
 }
 
+/// A file on its way to us.
+#[derive(Debug)]
+pub struct Download(Incoming);
+
+impl Download {
+    /// How many bytes there are going to be, if that is known.
+    pub fn length(&self) -> Option<u64> {
+        self.0.length()
+    }
+
+    /// The next piece; `None` after the last one.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Cause> {
+        self.0.chunk().await
+    }
+}
+
 #[derive(Deserialize)]
 struct Uploaded {
     id: String,
+}
+
+#[derive(Deserialize)]
+struct Handle {
+    h: String,
 }
 
 #[derive(Deserialize)]
@@ -47,11 +105,12 @@ impl Graph {
     pub async fn upload(
         &self,
         line: &str,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         mime: &str,
         filename: &str,
     ) -> Result<String, SendError> {
-        let file = Part::bytes(bytes).file_name(filename.to_owned());
+        let length = bytes.len() as u64;
+        let file = Part::stream_with_length(bytes, length).file_name(filename.to_owned());
         let file = file.mime_str(mime).map_err(|_| SendError::NotSent(Cause::Request))?;
         let form = Form::new()
             .text("messaging_product", "whatsapp")
@@ -79,14 +138,50 @@ impl Graph {
 
     /// The bytes themselves, of which there may be `longest`. An address that went stale is
     /// refused as `NotFound`: ask for a new one.
-    pub async fn fetch(&self, media: &MediaInfo, longest: usize) -> Result<Vec<u8>, SendError> {
+    pub async fn download(&self, media: &MediaInfo, longest: usize) -> Result<Download, SendError> {
         let safe = media.url.scheme() == "https" || media.url.scheme() == self.base.scheme();
         if !safe {
             return Err(SendError::NotSent(Cause::Request));
         }
         let request = self.asking(Method::GET, media.url.clone());
-        let answer = http::call(request, TIMEOUT, longest).await?;
-        success(&answer)?;
-        Ok(answer.body)
+        let incoming = http::begin(request, TIMEOUT, longest).await?;
+        if (200..300).contains(&incoming.status) {
+            return Ok(Download(incoming));
+        }
+        let answer = incoming.whole().await.map_err(SendError::Unclear)?;
+        match success(&answer) {
+            Err(refused) => Err(refused),
+            Ok(_) => Err(SendError::Unclear(Cause::Unreadable)),
+        }
+    }
+
+    /// Gives Meta a sample for the header of a template. Answers with the handle that the template
+    /// names. Repeating it makes a second sample and does no other harm.
+    pub async fn upload_sample(
+        &self,
+        bytes: Bytes,
+        mime: &str,
+        filename: &str,
+    ) -> Result<String, SendError> {
+        // `app` is the one that the token belongs to.
+        let mut opening = self.address(&["app", "uploads"]);
+        opening
+            .query_pairs_mut()
+            .append_pair("file_name", filename)
+            .append_pair("file_length", &bytes.len().to_string())
+            .append_pair("file_type", mime);
+        let session: Uploaded = self.answer(self.asking(Method::POST, opening)).await?;
+        // The id carries a signature as if it were a query.
+        let (id, signature) = match session.id.split_once('?') {
+            Some((id, signature)) => (id, Some(signature)),
+            None => (session.id.as_str(), None),
+        };
+        let mut session = self.address(&[id]);
+        session.set_query(signature);
+        let request = self.client.request(Method::POST, session);
+        let request = request.header(AUTHORIZATION, format!("OAuth {}", self.token));
+        let request = request.header("file_offset", "0").body(bytes);
+        let handle: Handle = understood(&http::call(request, TIMEOUT, super::LONGEST).await?)?;
+        Ok(handle.h)
     }
 }

@@ -1,6 +1,8 @@
 //! The Graph API, played by a server with prepared answers.
 #![allow(clippy::unwrap_used)]
 
+use bytes::Bytes;
+
 use super::*;
 use crate::gateways::http::canned::{Canned, Step};
 
@@ -298,7 +300,7 @@ async fn a_message_is_marked_as_read_with_or_without_typing() {
 #[tokio::test]
 async fn a_file_is_uploaded_with_its_type_and_name() {
     let (graph, server) = graph([said(200, &json!({"id": "m1"}))]).await;
-    let uploaded = graph.upload(LINE, b"%PDF".to_vec(), "application/pdf", "bill.pdf").await;
+    let uploaded = graph.upload(LINE, "%PDF".into(), "application/pdf", "bill.pdf").await;
     assert_eq!(uploaded.as_deref(), Ok("m1"));
     let seen = server.last();
     assert_eq!(seen.line, "POST /v23.0/550010002000300/media");
@@ -311,7 +313,7 @@ async fn a_file_is_uploaded_with_its_type_and_name() {
     ] {
         assert!(body.contains(part), "{part} isn't in {body}");
     }
-    let nonsense = graph.upload(LINE, vec![], "no type", "a").await;
+    let nonsense = graph.upload(LINE, Bytes::new(), "no type", "a").await;
     assert_eq!(nonsense, Err(SendError::NotSent(Cause::Request)));
 }
 
@@ -330,18 +332,46 @@ async fn a_file_is_fetched_from_where_the_api_says_and_nowhere_else() {
     let media = graph.media("a/../b").await.unwrap();
     assert_eq!(server.last().line, "GET /v23.0/a%2F..%2Fb");
     assert_eq!((media.mime_type.as_deref(), media.file_size), (Some("image/png"), Some(5)));
-    assert_eq!(graph.fetch(&media, 5).await, Ok(b"bytes".to_vec()));
+    let mut file = graph.download(&media, 5).await.unwrap();
+    assert_eq!((file.length(), file.chunk().await), (Some(5), Ok(Some("bytes".into()))));
+    assert_eq!(file.chunk().await, Ok(None));
     assert_eq!(files.last().line, "GET /f?mid=1");
     assert_eq!(files.last().header("authorization"), "Bearer the-token");
-    let too_long = graph.fetch(&media, 5).await;
-    assert_eq!(too_long, Err(SendError::Unclear(Cause::TooLong(5))));
+    let mut too_long = graph.download(&media, 5).await.unwrap();
+    assert_eq!(too_long.chunk().await, Err(Cause::TooLong(5)));
     for reason in [Reason::NotFound, Reason::Unrecognised] {
-        let refused = graph.fetch(&media, 5).await.unwrap_err();
+        let refused = graph.download(&media, 5).await.unwrap_err();
         assert!(matches!(refused, SendError::Refused(refusal) if refusal.reason == reason));
     }
     // The real API never sends us, and our token, to a place without TLS.
-    let refused = at("https://graph.example.com").fetch(&media, 5).await;
-    assert_eq!(refused, Err(SendError::NotSent(Cause::Request)));
+    let refused = at("https://graph.example.com").download(&media, 5).await;
+    assert_eq!(refused.unwrap_err(), SendError::NotSent(Cause::Request));
+}
+
+#[tokio::test]
+async fn a_sample_is_uploaded_in_two_steps_and_known_by_its_handle() {
+    let session = json!({"id": "upload:MTph?sig=ARZ"});
+    let (graph, server) = graph([said(200, &session), said(200, &json!({"h": "4::aW"}))]).await;
+    let handle = graph.upload_sample("%PDF".into(), "application/pdf", "a b.pdf").await;
+    assert_eq!(handle.as_deref(), Ok("4::aW"));
+    let [opened, sent] = &server.seen()[..] else { panic!("two calls") };
+    let told = "file_name=a+b.pdf&file_length=4&file_type=application%2Fpdf";
+    assert_eq!(opened.line, format!("POST /v23.0/app/uploads?{told}"));
+    assert_eq!(sent.line, "POST /v23.0/upload:MTph?sig=ARZ");
+    assert_eq!(
+        (sent.header("authorization"), sent.header("file_offset")),
+        ("OAuth the-token", "0")
+    );
+    assert_eq!(sent.body, b"%PDF");
+}
+
+#[test]
+fn a_type_is_known_whatever_its_parameters() {
+    assert_eq!(longest("audio/ogg; codecs=opus"), Some(16 << 20));
+    assert_eq!(
+        (longest("IMAGE/PNG"), longest("text/html"), longest("")),
+        (Some(5 << 20), None, None)
+    );
 }
 
 #[tokio::test]
