@@ -1,9 +1,11 @@
 //! The HTTP server: what its handlers share, and its life from binding to a graceful stop.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -19,11 +21,13 @@ use event_store::Database;
 use event_store::rate_limit::Leases;
 use event_store::tail::Tail;
 use metrics_exporter_prometheus::PrometheusHandle;
+use projections::generation::Live;
 use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::idempotent::InFlight;
 use crate::openapi::{Api, MOST_JSON};
+use crate::shared::Shared;
 use crate::terms::Terms;
 use crate::{answers, cors, docs, dry_run, head, limits, patience, refused, routes, trace};
 
@@ -39,6 +43,9 @@ pub enum Serves {
     /// How it is doing, and nothing else.
     Health,
 }
+
+/// Live generations by the names of their read models.
+type Generations = Arc<HashMap<String, Live>>;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -60,6 +67,8 @@ pub struct State {
     serves: Serves,
     pub(crate) leases: Leases,
     pub(crate) in_flight: InFlight,
+    /// Which generations of read models answer.
+    pub(crate) live: Arc<Shared<Result<Generations, event_store::Error>>>,
 }
 
 impl State {
@@ -76,6 +85,7 @@ impl State {
             serves: Serves::default(),
             leases: Leases::new(commands.store().clone()),
             in_flight: InFlight::default(),
+            live: Arc::default(),
             tail: Tail::of(commands.store().clone()),
             closing: watch::Sender::new(false),
             commands,

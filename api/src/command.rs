@@ -85,8 +85,9 @@ impl<K: Kind, E: Serialize> Command<K, E> {
         let outcome = state
             .commands
             .transact(meta, async |work: &mut Work| {
-                if self.location.is_none() {
-                    self.check::<A>(work).await?;
+                match self.location {
+                    Some(_) => work.fresh::<A>(self.id),
+                    None => self.check::<A>(work).await?,
                 }
                 decide(work).await?;
                 self.answer::<A>(work).await

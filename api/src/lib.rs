@@ -28,6 +28,7 @@ mod reading;
 mod refused;
 mod region;
 mod routes;
+mod shared;
 pub mod terms;
 mod trace;
 

@@ -2,14 +2,16 @@
 //! wrote by handing the position back.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use chrono::{DateTime, Utc};
 use event_store::subscription::Subscription;
+use projections::Model;
+use projections::generation::{self, Generation};
 use projections::letters::{self, Stale};
 use projections::standing::standing;
-use projections::{Model, generation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
@@ -110,10 +112,15 @@ pub(crate) async fn ready(
     model: &'static dyn Model,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    let pool = &state.database.app;
+    let database = &state.database;
     reached(state, min, &format!("read model {}", model.name()), async || {
-        let Some(live) = generation::answering(pool, model).await? else {
-            let standing = standing(pool, model).await?;
+        let live = state.live.look(async || match generation::all_live(&database.app).await {
+            Ok(live) => Ok(Arc::new(live)),
+            Err(error) => Err(event_store::Error::from(error)),
+        });
+        let live = live.await?;
+        let Some(live) = live.get(model.name()) else {
+            let standing = standing(&database.app, model).await?;
             let left = standing.building.as_ref().map_or(1, |building| building.seconds_left);
             let wait = u32::try_from(left.clamp(1, 60)).unwrap_or(60);
             let progress = serde_json::json!({
@@ -122,12 +129,15 @@ pub(crate) async fn ready(
             let problem = problem::building(model.name(), wait);
             return Err(problem.with("progress", progress));
         };
-        let position = Position::here(state, live.position);
-        let stale = match live.has_stale {
-            true => letters::stale(&state.database.projector, model, live.generation).await?,
+        let generation::Live {
+            generation: Generation { generation, position, .. }, has_stale, ..
+        } = live;
+        let stale = match has_stale {
+            true => letters::stale(&database.projector, model, *generation).await?,
             false => vec![],
         };
-        Ok(Live { generation: live.generation, position, stale })
+        let position = Position::here(state, *position);
+        Ok(Live { generation: *generation, position, stale })
     })
     .await
 }

@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::turns::Turns;
 use crate::{Commands, DryRun, Error, IdempotencyKey, Meta};
 use kept::Owner;
 pub use keys::issue;
@@ -147,16 +148,23 @@ type Checked = (Option<Principal>, Instant);
 pub struct Access {
     commands: Commands,
     checked: Arc<Cache<[u8; 32], Checked>>,
+    /// Of many who show the same at once, one looks it up.
+    checking: Turns<[u8; 32]>,
 }
 
 impl Access {
     pub fn new(commands: Commands) -> Self {
-        Access { commands, checked: Arc::new(Cache::new(CACHED)) }
+        let checked = Arc::new(Cache::new(CACHED));
+        Access { commands, checked, checking: Turns::default() }
     }
 
     /// Who holds this key or token; `None` if it is none of ours, or good no longer.
     pub async fn check(&self, text: &str) -> Result<Option<Principal>, Error> {
         let hash: [u8; 32] = Sha256::digest(text).into();
+        if let Some(found) = self.found(&hash) {
+            return Ok(found);
+        }
+        let _turn = self.checking.turn(hash).await;
         if let Some(found) = self.found(&hash) {
             return Ok(found);
         }

@@ -253,7 +253,7 @@ pub async fn open(
     let query = within(
         "select id, aggregate, state, reason, attempts, updated_at from effects
           where tenant_id = t.id and kind = $2 and state in ('dead', 'unknown')
-            and ($3::timestamptz is null or (updated_at, id) < ($3, $4))
+            and (updated_at, id) < (coalesce($3, 'infinity'), coalesce($4, $6))
           order by updated_at desc, id desc limit $5",
     );
     Ok(sqlx::query_as(&format!("{query} order by updated_at desc, id desc"))
@@ -262,6 +262,7 @@ pub async fn open(
         .bind(after.map(|(at, _)| at))
         .bind(after.map(|(_, id)| id))
         .bind(limit)
+        .bind(Uuid::max())
         .fetch_all(store.pool())
         .await
         .map_err(event_store::Error::from)?)

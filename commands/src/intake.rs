@@ -44,7 +44,7 @@ pub async fn receive(
     let _turn = commands.turn(first_party(commands.store(), route, notifications)).await;
     let outcome = commands
         .transact(&meta, async |work: &mut Work| {
-            let known = Known::gather(commands.store(), route, notifications).await?;
+            let known = Known::gather(commands, route, notifications).await?;
             let mut intake = Intake { work, route, known, duplicates: 0 };
             for notification in notifications {
                 intake.take(notification).await?;

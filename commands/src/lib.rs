@@ -112,6 +112,8 @@ pub(crate) struct Cached {
 pub struct Commands {
     store: Store,
     cache: Arc<Cache<(&'static str, Uuid), Cached>>,
+    /// The contacts that were last found under the claims of people. A guess of what to ask, no answer.
+    met: Arc<Cache<Vec<u8>, Uuid>>,
     /// Writers of one process on the same stream take turns instead of racing.
     turns: Turns<Uuid>,
     /// Changes when an effect may have become due.
@@ -123,9 +125,10 @@ pub struct Commands {
 
 impl Commands {
     pub fn new(store: Store) -> Self {
-        let (cache, (due, _)) = (Arc::new(Cache::new(CACHED)), watch::channel(()));
+        let (cache, met) = (Arc::new(Cache::new(CACHED)), Arc::new(Cache::new(CACHED)));
+        let (due, _) = watch::channel(());
         let (refused, (asked, _)) = (Refused::default(), watch::channel(()));
-        Commands { store, cache, turns: Turns::default(), due, refused, asked }
+        Commands { store, cache, met, turns: Turns::default(), due, refused, asked }
     }
 
     pub(crate) fn due(&self) -> &watch::Sender<()> {

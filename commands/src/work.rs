@@ -70,6 +70,11 @@ impl<'a> Work<'a> {
         self.streams[index].state.downcast_ref().ok_or(Error::Contended)
     }
 
+    /// Nobody has recorded anything of this aggregate: its id was made for it just now.
+    pub fn fresh<A: Aggregate>(&mut self, id: Uuid) {
+        self.take_up(id, A::default(), 0, false);
+    }
+
     /// Decides a command; what follows from it is recorded when the work is done.
     pub async fn execute<A: Aggregate>(
         &mut self,
@@ -159,6 +164,11 @@ impl<'a> Work<'a> {
             Some(remembered) => remembered,
             None => self.commands.load::<A>(tenant, id).await?,
         };
+        self.take_up(id, state, loaded, from_cache);
+        Ok(self.streams.len() - 1)
+    }
+
+    fn take_up<A: Aggregate>(&mut self, id: Uuid, state: A, loaded: i64, from_cache: bool) {
         self.streams.push(Stream {
             kind: A::TYPE,
             id,
@@ -169,7 +179,6 @@ impl<'a> Work<'a> {
             from_cache,
             events: vec![],
         });
-        Ok(self.streams.len() - 1)
     }
 
     /// Refuses where somebody has what this work claims, as the append would.

@@ -4,7 +4,7 @@
 //! path), nonce, key commitment, ciphertext. All before the ciphertext is authenticated, with the
 //! tenant; the commitment makes sure that no token opens under two keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -51,11 +51,13 @@ pub struct Codec {
 
 impl Codec {
     /// Replaces every clear personal value in these by a token, each part by the id that its tokens
-    /// are bound to. Returns the keys that have to be made for that.
+    /// are bound to. Returns the keys that have to be made for that; those of `new` subjects are not
+    /// looked for.
     pub(crate) async fn encrypt(
         &self,
         tenant: Uuid,
         mut parts: Vec<(Uuid, &mut Value)>,
+        new: &HashSet<Uuid>,
     ) -> Result<Vec<NewKey>, Error> {
         let mut names = BTreeSet::new();
         for (_, part) in &mut parts {
@@ -67,7 +69,7 @@ impl Codec {
         if names.is_empty() {
             return Ok(vec![]);
         }
-        let (keys, made) = self.keyring.obtain(tenant, &names).await?;
+        let (keys, made) = self.keyring.obtain(tenant, &names, new).await?;
         for (id, part) in parts {
             visit(part, &mut String::new(), &mut |body, path| {
                 let Some((name, value)) = clear_parts(body) else { return Ok(()) };

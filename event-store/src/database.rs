@@ -122,7 +122,14 @@ impl Database {
             owner: pool(named("owner"), 8),
             projector: pool(under("verbatim_projector"), connections.projector),
             worker: pool(under("verbatim_worker"), connections.worker),
-            app: pool(under("verbatim_app").options([("lock_timeout", locked)]), connections.app),
+            // A query within an organisation is planned without knowing which: once is enough.
+            app: pool(
+                under("verbatim_app").options([
+                    ("lock_timeout", locked.as_str()),
+                    ("plan_cache_mode", "force_generic_plan"),
+                ]),
+                connections.app,
+            ),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The keys of personal data: found or made, committed with their first use, cached in the process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
@@ -48,18 +48,21 @@ impl Keyring {
     }
 
     /// The keys of these names, and those among them that are not there yet: they come to be with
-    /// the append that uses them. A destroyed one is missing.
+    /// the append that uses them. A destroyed one is missing. Of `new` subjects there are none.
     pub(crate) async fn obtain(
         &self,
         tenant: Uuid,
         names: &BTreeSet<KeyName>,
+        new: &HashSet<Uuid>,
     ) -> Result<(HashMap<KeyName, Key>, Vec<NewKey>), Error> {
         let mut found = self.cached(tenant, names);
         let missing = missing(names, &found);
         if missing.is_empty() {
             return Ok((found, vec![]));
         }
-        let loaded = self.load(tenant, &missing).await?;
+        let known: Vec<_> =
+            missing.iter().filter(|(subject, _)| !new.contains(subject)).copied().collect();
+        let loaded = self.load(tenant, &known).await?;
         let mut made = vec![];
         for name in missing.into_iter().filter(|name| !loaded.contains_key(name)) {
             let key: Key = keys::random()?;
@@ -114,6 +117,9 @@ impl Keyring {
         tenant: Uuid,
         names: &[KeyName],
     ) -> Result<HashMap<KeyName, Option<Key>>, Error> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
         let (subjects, classes) = columns(names);
         let rows: Vec<(Uuid, i16, Option<Vec<u8>>)> = sqlx::query_as(&within(
             "select k.subject, k.class, k.wrapped

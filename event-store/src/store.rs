@@ -1,5 +1,6 @@
 //! The store: the one value through which the log is written and read.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -193,6 +194,8 @@ impl Store {
     }
 
     async fn append_until_answered(&self, append: &Append) -> Result<Appended, Error> {
+        // Who begins with this append has no keys yet; if somebody was faster, the append tells.
+        let mut new = beginning(append);
         loop {
             let erasures_seen = self.erasures_seen.load(Ordering::Acquire);
             let mut sealed = append.clone();
@@ -200,12 +203,12 @@ impl Store {
             let events = events.map(|event| (event.event_id, &mut event.payload));
             let metadata = (append.command_id.unwrap_or_default(), &mut sealed.metadata);
             let parts = events.chain([metadata]).collect();
-            let keys = self.codec.encrypt(append.tenant, parts).await?;
+            let keys = self.codec.encrypt(append.tenant, parts, &new).await?;
             let (answer, answered) = oneshot::channel();
             let request = Request { written: Written::new(sealed, keys), erasures_seen, answer };
             self.appends.send(request).await.map_err(|_| Error::Closed)?;
             match answered.await.map_err(|_| Error::Closed)? {
-                Err(Error::EncryptAgain) => {}
+                Err(Error::EncryptAgain) => new.clear(),
                 outcome => return outcome,
             }
         }
@@ -343,6 +346,12 @@ async fn check_master_key(pool: &PgPool, master: &MasterKey) -> Result<(), Error
         .await?;
     master.unwrap(&kept, &bound_to)?;
     Ok(())
+}
+
+/// The aggregates whose first events these are.
+fn beginning(append: &Append) -> HashSet<Uuid> {
+    let first = append.streams.iter().filter(|stream| stream.expected == 0);
+    first.filter_map(|stream| stream.aggregate_id.parse().ok()).collect()
 }
 
 fn answer_of(tenant: Uuid, key: &[u8]) -> Vec<u8> {

@@ -5,7 +5,7 @@ use event_store::log;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::feed::stream_key;
+use crate::feed::{decode, stream_key};
 use crate::model::{BUCKET, Source};
 use crate::stops::Stops;
 use crate::working_set::{Fault, InTable};
@@ -30,31 +30,36 @@ pub async fn row(
     let events = source(pool, model, key, until).await?;
     let mut rows = model.working_set();
     let mut stops = Stops::load(pool, model, None).await?;
-    let mut made_by = vec![];
     let key = canonical_key(model, key);
-    for stored in events {
-        let position = stored.position;
-        if stops.leaves_out(&stream_key(&stored), position) {
-            continue;
-        }
-        let stream = stream_key(&stored);
-        if stops.holds(&stream, position) {
-            continue;
-        }
-        let Ok(event) = Recorded::decode(stored) else {
-            stops.stop(stream, position);
-            continue;
-        };
-        if rows.keys(&event).contains(&key) && !stops.leaves_out(&key, position) {
-            rows.want(&[&event], &InTable::Any);
-            // What stops the live row stops it here as well.
-            for fault in rows.fold(&event, &stops) {
-                stops.stop(fault.key, position);
-            }
-            made_by.push(event);
+    let mut made_by = rows.touching(&key, readable(events, &mut stops));
+    made_by.retain(|event| !stops.leaves_out(&key, event.stored.position));
+    rows.want(&made_by.iter().collect::<Vec<_>>(), &InTable::Any);
+    for event in &made_by {
+        // What stops the live row stops it here as well.
+        for fault in rows.fold(event, &stops) {
+            stops.stop(fault.key, event.stored.position);
         }
     }
     Ok((rows.row(&key), made_by))
+}
+
+/// The events of streams that don't stand still. One that can't be decoded stops its own.
+fn readable(events: Vec<log::Recorded>, stops: &mut Stops) -> Vec<Recorded> {
+    let mut readable = Vec::with_capacity(events.len());
+    for stored in events {
+        let position = stored.position;
+        if !stops.is_empty() {
+            let stream = stream_key(&stored);
+            if stops.leaves_out(&stream, position) || stops.holds(&stream, position) {
+                continue;
+            }
+        }
+        match decode(stored) {
+            Ok(event) => readable.push(event),
+            Err(undecodable) => stops.stop(stream_key(&undecodable.0), position),
+        }
+    }
+    readable
 }
 
 /// The row that its events make when none of them is held back but what `stops` says; or the fault
@@ -74,18 +79,10 @@ pub(crate) async fn refold(
         }
     })?;
     let mut rows = model.working_set();
-    for stored in events {
-        let stream = stream_key(&stored);
-        if stops.holds(&stream, stored.position) || stops.leaves_out(&stream, stored.position) {
-            continue;
-        }
-        // An event that can't be decoded has stopped its own stream.
-        let Ok(event) = Recorded::decode(stored) else { continue };
-        if !rows.keys(&event).iter().any(|touched| touched == key) {
-            continue;
-        }
-        rows.want(&[&event], &InTable::Any);
-        let faults = rows.fold(&event, stops);
+    let events = rows.touching(key, readable(events, &mut stops.clone()));
+    rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
+    for event in &events {
+        let faults = rows.fold(event, stops);
         if let Some(fault) = faults.into_iter().find(|fault| fault.key == key) {
             return Ok(Err(fault));
         }

@@ -5,12 +5,13 @@ mod rows;
 mod view;
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use event_store::Database;
 use event_store::lease::Leases;
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
-use crate::{Error, Model, live, rebuild};
+use crate::{Error, MODELS, Model, live, rebuild};
 
 pub(crate) use rows::{copy, load, put, write};
 pub(crate) use view::{show, show_soon, try_show};
@@ -28,51 +29,41 @@ pub async fn live(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<Gener
     in_state(pool, model, "live").await
 }
 
-/// The live generations of all these models, by name, as far as there are such.
-pub(crate) async fn all_live(
-    pool: &PgPool,
-    models: &[&dyn Model],
-) -> sqlx::Result<HashMap<String, Generation>> {
-    let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
-    let versions: Vec<i32> = models.iter().map(|model| model.version()).collect();
-    let shapes: Vec<String> = models.iter().map(|model| model.shape()).collect();
-    let live: Vec<(String, i32, i64, String)> = sqlx::query_as(
-        "select distinct on (g.model) g.model, g.generation, g.position, g.state
+/// A live generation, and whether some of its rows stand still.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Live {
+    model: String,
+    #[sqlx(flatten)]
+    pub generation: Generation,
+    pub has_stale: bool,
+}
+
+/// The live generations of all models by name, as far as there are such for this program's versions
+/// and shapes.
+pub async fn all_live(pool: &PgPool) -> sqlx::Result<HashMap<String, Live>> {
+    let (names, versions, shapes) = &*WANTED;
+    let live: Vec<Live> = sqlx::query_as(
+        "select distinct on (g.model) g.model, g.generation, g.position, g.state, exists (select
+             from dead_letters d where d.model = g.model and d.generation = g.generation) as has_stale
            from unnest($1::text[], $2::int[], $3::text[]) m(model, version, shape)
            join generations g using (model, version, shape)
           where g.state = 'live' order by g.model, g.live_since desc, g.generation desc",
     )
-    .bind(&names)
-    .bind(&versions)
-    .bind(&shapes)
+    .bind(names)
+    .bind(versions)
+    .bind(shapes)
     .fetch_all(pool)
     .await?;
-    let by_model =
-        |(model, generation, position, state)| (model, Generation { generation, position, state });
-    Ok(live.into_iter().map(by_model).collect())
+    Ok(live.into_iter().map(|live| (live.model.clone(), live)).collect())
 }
 
-/// The generation that answers, and whether some of its rows stand still.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Answering {
-    pub generation: i32,
-    pub position: i64,
-    pub has_stale: bool,
-}
-
-pub async fn answering(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<Answering>> {
-    sqlx::query_as(
-        "select generation, position, exists (select from dead_letters d
-            where d.model = g.model and d.generation = g.generation) as has_stale
-           from generations g
-          where model = $1 and version = $2 and shape = $3 and state = 'live'",
-    )
-    .bind(model.name())
-    .bind(model.version())
-    .bind(model.shape())
-    .fetch_optional(pool)
-    .await
-}
+/// Names, versions and shapes of this program's models.
+static WANTED: LazyLock<(Vec<&str>, Vec<i32>, Vec<String>)> = LazyLock::new(|| {
+    let models = MODELS.iter();
+    let names = models.clone().map(|model| model.name()).collect();
+    let versions = models.clone().map(|model| model.version()).collect();
+    (names, versions, models.map(|model| model.shape()).collect())
+});
 
 pub(crate) async fn in_state(
     pool: &PgPool,

@@ -165,9 +165,9 @@ impl Feeder {
 
     /// Looks which generations are live now; a rebuild may have swapped one in.
     async fn refresh(&mut self) -> Result<(), Error> {
-        let mut all_live = generation::all_live(&self.database.projector, MODELS).await?;
+        let mut all_live = generation::all_live(&self.database.projector).await?;
         for model in MODELS.iter().copied() {
-            let live = all_live.remove(model.name());
+            let live = all_live.remove(model.name()).map(|live| live.generation);
             let known = self.feeds.iter().position(|feed| feed.model.name() == model.name());
             match (live, known) {
                 (Some(live), Some(index))
@@ -320,9 +320,13 @@ fn spans(page: &[log::Recorded]) -> Vec<Span> {
     requests.into_iter().map(span).collect()
 }
 
-/// Rows and checkpoint are one commit: losing it to a crash only means folding it again.
+/// Rows and checkpoint are one commit: losing it to a crash only means folding it again. Rows are
+/// looked up by their keys, however many the planner thinks there are in a JSON array.
 async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgres>> {
-    database.projector.begin_with("begin; set local synchronous_commit = off").await
+    let settings = "begin; set local synchronous_commit = off; set local enable_seqscan = off; \
+         set local enable_hashjoin = off; set local enable_mergejoin = off; \
+         set local plan_cache_mode = force_generic_plan";
+    database.projector.begin_with(settings).await
 }
 
 /// A page that a read model has taken in, and how long it took.

@@ -1,5 +1,6 @@
 //! Keeps the planner's picture of young tables true. PostgreSQL itself looks at a table about a
-//! minute after it grew; until then it takes an inbox for empty, and sorts all of it for each page.
+//! minute after it grew; until then it takes an inbox for empty, and sorts all of it for each page,
+//! or looks for a stream among all events of its organisation.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub async fn run(database: Database, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(ROUND) => {}
         }
         if let Err(error) = refresh(&database.owner).await {
-            tracing::debug!(%error, "Statistics of read models were left to autovacuum");
+            tracing::debug!(%error, "Statistics were left to autovacuum");
         }
     }
 }
@@ -28,7 +29,8 @@ pub async fn run(database: Database, mut stop: watch::Receiver<bool>) {
 pub async fn refresh(owner: &PgPool) -> sqlx::Result<usize> {
     let outdated: Vec<String> = sqlx::query_scalar(
         "select relid::regclass::text from pg_stat_user_tables
-          where schemaname = 'read_data' and n_mod_since_analyze > 200 + n_live_tup / 2",
+          where schemaname in ('read_data', 'public')
+            and n_mod_since_analyze > 200 + n_live_tup / 2",
     )
     .fetch_all(owner)
     .await?;

@@ -51,6 +51,8 @@ pub trait WorkingSet: Send + Sync {
     fn fold(&mut self, event: &Recorded, stops: &Stops) -> Vec<Fault>;
     /// The keys that an event touches, as JSON.
     fn keys(&self, event: &Recorded) -> Vec<String>;
+    /// Those of the events that touch the row of this key.
+    fn touching(&self, key: &str, events: Vec<Recorded>) -> Vec<Recorded>;
     /// What changed since the last call, to be written over what the table has.
     fn changes(&mut self) -> Changes;
     /// The same, to be copied into a table that has none of it: first the keys, as a JSON array, of
@@ -243,6 +245,12 @@ impl<M: ReadModel> WorkingSet for Rows<M> {
 
     fn keys(&self, event: &Recorded) -> Vec<String> {
         M::keys(event).iter().map(json).collect()
+    }
+
+    fn touching(&self, key: &str, mut events: Vec<Recorded>) -> Vec<Recorded> {
+        let Ok(key) = serde_json::from_str::<M::Key>(key) else { return vec![] };
+        events.retain(|event| M::keys(event).contains(&key));
+        events
     }
 
     fn changes(&mut self) -> Changes {

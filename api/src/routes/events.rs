@@ -74,7 +74,7 @@ async fn listen(
         position::logged(&state, after).await?;
     }
     let after = after.map(|after| after.position);
-    let place = Place::of(member.tenant()).ok_or_else(|| {
+    let place = Place::of(member.tenant()).await.ok_or_else(|| {
         let detail = "this server keeps no more streams open for you; end one, or come back";
         Problem::unavailable("event.too_many_streams", detail).retry_after(5)
     })?;

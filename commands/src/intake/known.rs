@@ -1,5 +1,5 @@
 //! What is known of the people, conversations and messages that a webhook names: claims, looked up
-//! in two questions for the whole body, and those that the body itself adds.
+//! in one or two questions for the whole body, and those that the body itself adds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Route;
 use super::templates::{NAME, PROVIDER_ID, name_claim, provider_claim};
 use crate::gateways::whatsapp::webhook::{Message, Notification, Party, Template, Update};
-use crate::{Error, Refusal};
+use crate::{Commands, Error, Refusal};
 
 /// The scope of claims on phone numbers.
 pub const PHONE: &str = "contact.phone";
@@ -67,6 +67,11 @@ impl Names<'_> {
         }
     }
 
+    /// The claims of all conversations with a contact.
+    fn talks(&self, contact: Uuid) -> (&'static str, Vec<u8>) {
+        (CONVERSATION, self.conversation(&Peer::Contact(contact)))
+    }
+
     /// The beginning of all claims about one message of the line.
     pub(super) fn message(&self, line: &str, provider_id: &str) -> Vec<u8> {
         self.short(&[MESSAGE.as_bytes(), line.as_bytes(), provider_id.as_bytes()])
@@ -89,6 +94,11 @@ impl Names<'_> {
     }
 }
 
+/// Whether claims of a scope are held by contacts.
+fn is_person(scope: &str) -> bool {
+    scope == PHONE || scope == USER_ID
+}
+
 /// Whom a conversation is with.
 pub(super) enum Peer {
     Contact(Uuid),
@@ -98,26 +108,31 @@ pub(super) enum Peer {
 impl Known {
     /// Looks up everything that the notifications name.
     pub(super) async fn gather(
-        store: &Store,
+        commands: &Commands,
         route: &Route,
         notifications: &[Notification],
     ) -> Result<Known, Error> {
-        let names = Names { store, route };
+        let names = Names { store: commands.store(), route };
         let mut wanted = BTreeSet::new();
         for told in notifications {
             names.wanted(told, &mut wanted);
         }
+        // Whoever was heard of before is most likely the same: then one question is enough.
+        let people = wanted.iter().filter(|(scope, _)| is_person(scope));
+        let met: Vec<Uuid> = people.filter_map(|(_, claim)| commands.met.get(claim)).collect();
+        wanted.extend(met.into_iter().map(|contact| names.talks(contact)));
         let mut known = Known::default();
-        let groups = wanted.iter().filter(|(scope, _)| *scope == CONVERSATION);
-        let groups: BTreeSet<_> = groups.map(|(_, prefix)| prefix.clone()).collect();
-        known.look_up(store, route, wanted).await?;
-        let people =
-            known.claims.iter().filter(|((scope, _), _)| *scope == PHONE || *scope == USER_ID);
-        let peers: BTreeSet<_> = people
-            .map(|(_, contact)| (CONVERSATION, names.conversation(&Peer::Contact(*contact))))
-            .collect();
-        known.looked_into = peers.iter().map(|(_, prefix)| prefix.clone()).chain(groups).collect();
-        known.look_up(store, route, peers).await?;
+        let asked = wanted.iter().filter(|(scope, _)| *scope == CONVERSATION);
+        known.looked_into = asked.map(|(_, prefix)| prefix.clone()).collect();
+        known.look_up(names.store, route, wanted).await?;
+        let mut talks = BTreeSet::new();
+        for ((_, claim), contact) in known.claims.iter().filter(|((scope, _), _)| is_person(scope))
+        {
+            commands.met.insert(claim.clone(), *contact);
+            talks.insert(names.talks(*contact));
+        }
+        talks.retain(|(_, prefix)| known.looked_into.insert(prefix.clone()));
+        known.look_up(names.store, route, talks).await?;
         Ok(known)
     }
 

@@ -254,6 +254,7 @@ impl Intake<'_, '_> {
             }
         };
         let id = Uuid::now_v7();
+        self.work.fresh::<Conversation>(id);
         self.claim_conversation(&peer, next, id);
         let group = group.map(|group| Personal::provider(contact, group.clone()));
         let command = Command::Open { channel: self.route.channel, contact, group };

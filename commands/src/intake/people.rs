@@ -48,6 +48,7 @@ impl Intake<'_, '_> {
         let identities = identities(contact, party);
         if by_phone.or(by_id).is_none() {
             let name = party.profile_name.clone().map(|name| Personal::identity(contact, name));
+            self.work.fresh::<Contact>(contact);
             let registered = Registered { name, identities, at, source: Source::Whatsapp };
             self.work.execute::<Contact>(contact, Command::Register(registered)).await?;
             self.known.is_new(self.names().conversation(&Peer::Contact(contact)));

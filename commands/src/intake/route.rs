@@ -10,6 +10,7 @@ use event_store::log;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
+use crate::turns::Turns;
 use crate::{Commands, Error};
 
 /// How long a channel is trusted to be as it was before it is looked up again.
@@ -58,25 +59,34 @@ struct Known {
 pub struct Routes {
     commands: Commands,
     known: Arc<Cache<Uuid, Arc<Known>>>,
+    /// Of many webhooks at once for a channel, one looks it up.
+    looking: Turns<Uuid>,
 }
 
 impl Routes {
     pub fn new(commands: Commands) -> Self {
-        Routes { commands, known: Arc::new(Cache::new(10_000)) }
+        let known = Arc::new(Cache::new(10_000));
+        Routes { commands, known, looking: Turns::default() }
     }
 
     /// The route of a channel, if it is a line and connected.
     pub async fn find(&self, channel: Uuid) -> Result<Found, Error> {
-        let known = self.known.get(&channel);
-        if let Some(known) = &known
-            && known.trusted_until > Instant::now()
-        {
+        if let Some(known) = self.trusted(channel) {
             return Ok(known.route.clone());
         }
+        let _turn = self.looking.turn(channel).await;
+        if let Some(known) = self.trusted(channel) {
+            return Ok(known.route.clone());
+        }
+        let known = self.known.get(&channel);
         let Some(known) = self.look_up(channel, known.as_deref()).await? else { return Ok(None) };
         let route = known.route.clone();
         self.known.insert(channel, Arc::new(known));
         Ok(route)
+    }
+
+    fn trusted(&self, channel: Uuid) -> Option<Arc<Known>> {
+        self.known.get(&channel).filter(|known| known.trusted_until > Instant::now())
     }
 
     /// The account of a channel, if it is one and connected. As it is now: money moves by it.

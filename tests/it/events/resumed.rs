@@ -23,6 +23,25 @@ pub(super) async fn positions(app: &App, organization: &Organization, after: i64
     all.fetch_all(&app.db.database.owner).await.unwrap()
 }
 
+/// Listens again and again, each time breaking off after another number of events, in the middle of
+/// others.
+async fn resume(app: &App, organization: &Organization, client: usize, begin: i64) -> Vec<i64> {
+    let query = if client.is_multiple_of(2) { "?topics=conversation" } else { "" };
+    let (mut heard, mut last) = (vec![], format!("1.{begin}"));
+    while heard.len() < NOTES {
+        let mut stream = app.listen(&organization.owner, query, &last).await;
+        for _ in 0..17 + client % 90 {
+            if heard.len() == NOTES {
+                break;
+            }
+            let Some(told) = stream.next().await else { break };
+            heard.push(told.position());
+            last = told.id;
+        }
+    }
+    heard
+}
+
 #[tokio::test]
 async fn two_hundred_listeners_that_are_killed_and_resume_hear_everything_once_in_order() {
     let (app, organization) = shop().await;
@@ -32,23 +51,7 @@ async fn two_hundred_listeners_that_are_killed_and_resume_hear_everything_once_i
     let mut clients = tokio::task::JoinSet::new();
     for client in 0..CLIENTS {
         let (app, organization) = (app.clone(), organization.clone());
-        clients.spawn(async move {
-            let query = if client % 2 == 0 { "?topics=conversation" } else { "" };
-            let (mut heard, mut last) = (vec![], format!("1.{begin}"));
-            while heard.len() < NOTES {
-                let mut stream = app.listen(&organization.owner, query, &last).await;
-                // Each breaks off after another number of events, in the middle of others.
-                for _ in 0..17 + client % 90 {
-                    if heard.len() == NOTES {
-                        break;
-                    }
-                    let Some(told) = stream.next().await else { break };
-                    heard.push(told.position());
-                    last = told.id;
-                }
-            }
-            heard
-        });
+        clients.spawn(async move { resume(&app, &organization, client, begin).await });
     }
     for number in 0..NOTES {
         note(&app, &organization, &path, &format!("note {number}")).await;
@@ -57,6 +60,23 @@ async fn two_hundred_listeners_that_are_killed_and_resume_hear_everything_once_i
     assert_eq!(expected.len(), NOTES);
     while let Some(heard) = clients.join_next().await {
         assert_eq!(heard.unwrap(), expected);
+    }
+}
+
+/// Each comes and goes some nine times while nothing happens that the server could tell those who
+/// left: more than it has places for.
+#[tokio::test]
+async fn listeners_that_left_take_no_place_from_those_who_come() {
+    let (app, organization) = shop().await;
+    let path = conversation(&app, &organization).await;
+    let begin = app.store.head();
+    for number in 0..NOTES {
+        note(&app, &organization, &path, &format!("note {number}")).await;
+    }
+    let expected = positions(&app, &organization, begin).await;
+    let heard = (0..90).map(|_| resume(&app, &organization, 0, begin));
+    for heard in futures_util::future::join_all(heard).await {
+        assert_eq!(heard, expected);
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Listener {
     check: Interval,
     checks: u32,
     greeted: bool,
-    _place: Place,
+    place: Place,
 }
 
 /// Why a stream ends; whoever listened comes back.
@@ -96,7 +96,7 @@ impl Listener {
             check,
             checks: 0,
             greeted: false,
-            _place: place,
+            place,
         }
     }
 
@@ -156,6 +156,7 @@ impl Listener {
                     Err(RecvError::Lagged(_)) => return Err(End::TooSlow),
                     Err(RecvError::Closed) => return Err(End::Stopping),
                 },
+                () = self.place.called() => return Ok(self.sign()),
                 _ = self.check.tick() => {
                     self.member = Member::now(&self.request).await
                         .map_err(|_| End::NotPermitted)?;
