@@ -120,7 +120,7 @@ pub(crate) async fn ready(
         });
         let live = live.await?;
         let Some(live) = live.get(model.name()) else {
-            let standing = standing(&database.app, model).await?;
+            let standing = standing(database.app.pool(), model).await?;
             let left = standing.building.as_ref().map_or(1, |building| building.seconds_left);
             let wait = u32::try_from(left.clamp(1, 60)).unwrap_or(60);
             let progress = serde_json::json!({

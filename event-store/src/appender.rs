@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::batch::{Admission, Answer, Arrays, MOST_APPENDS, Reason, Verdict, Why, Written};
 use crate::database::{RESTED, WAIT};
 use crate::keyring::Keyring;
+use crate::sessions::Sessions;
 use crate::store::{Appended, Clock, Error};
 use crate::tenant::within;
 
@@ -32,7 +33,7 @@ pub(crate) struct Request {
 }
 
 pub(crate) struct Appender {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Sessions,
     pub(crate) keyring: Keyring,
     pub(crate) clock: Clock,
     pub(crate) head: watch::Sender<i64>,
@@ -87,7 +88,7 @@ impl Appender {
         let mut waiting: VecDeque<Request> = VecDeque::new();
         let mut lanes = vec![Lane::default(), Lane::default()];
         let mut in_flight = FuturesUnordered::new();
-        let mut closing = pin!(self.pool.close_event());
+        let mut closing = pin!(self.pool.pool().close_event());
         let mut open = true;
         while open || !in_flight.is_empty() {
             tokio::select! {
@@ -219,7 +220,7 @@ impl Appender {
         batch: &[Request],
         groups: &[usize],
     ) -> Result<Answer, sqlx::Error> {
-        let session = lane.session(&self.pool).await?;
+        let session = lane.session(self.pool.pool()).await?;
         let written: Vec<&Written> = batch.iter().map(|request| &request.written).collect();
         let a = Arrays::of(&written);
         let groups: Vec<i32> = groups.iter().map(|group| *group as i32).collect();

@@ -7,11 +7,13 @@ use std::io::ErrorKind;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::{sleep, timeout, timeout_at};
 use uuid::Uuid;
+
+use crate::sessions::Sessions;
 
 /// How long a database may take to answer when it is opened.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +38,7 @@ pub struct Database {
     /// Follows the log for all organisations, for policies and their effects.
     pub worker: PgPool,
     /// Appends and answers, for the organisation that a statement tells.
-    pub app: PgPool,
+    pub app: Sessions,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +103,7 @@ impl Database {
         let database = Self::attach(options, connections);
         migrations::MIGRATOR.run(&database.owner).await?;
         roles::check(&mut owner).await?;
-        roles::check_guard(&mut owner, &database.app).await?;
+        roles::check_guard(&mut owner, database.app.pool()).await?;
         // What it ran has been answered; how the session ends changes nothing.
         let _ = owner.close().await;
         Ok(database)
@@ -123,21 +125,20 @@ impl Database {
             projector: pool(under("verbatim_projector"), connections.projector),
             worker: pool(under("verbatim_worker"), connections.worker),
             // A query within an organisation is planned without knowing which: once is enough.
-            app: pool(
+            app: Sessions::of(pool(
                 under("verbatim_app").options([
                     ("lock_timeout", locked.as_str()),
                     ("plan_cache_mode", "force_generic_plan"),
                 ]),
                 connections.app,
-            ),
+            )),
         }
     }
 
     /// Ends the sessions. A database that is gone doesn't keep the program from ending.
     pub async fn close(&self) {
-        let closing =
-            [&self.app, &self.worker, &self.projector, &self.owner].map(|pool| pool.close());
-        let _ = timeout(FAREWELL, join_all(closing)).await;
+        let closing = [&self.worker, &self.projector, &self.owner].map(PgPool::close);
+        let _ = timeout(FAREWELL, join(self.app.close(), join_all(closing))).await;
     }
 }
 

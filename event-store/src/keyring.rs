@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::codec::{Key, KeyName};
 use crate::keys::{self, KeyError, MasterKey};
+use crate::sessions::Sessions;
 use crate::store::Error;
 use crate::tenant::within;
 
@@ -31,7 +31,7 @@ impl std::fmt::Debug for NewKey {
 
 #[derive(Clone)]
 pub(crate) struct Keyring {
-    pool: PgPool,
+    pool: Sessions,
     pub(crate) master: MasterKey,
     cache: Arc<Cache<(Uuid, KeyName), Key>>,
 }
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    pub(crate) fn new(pool: PgPool, master: MasterKey) -> Self {
+    pub(crate) fn new(pool: Sessions, master: MasterKey) -> Self {
         Keyring { pool, master, cache: Arc::new(Cache::new(CACHED)) }
     }
 

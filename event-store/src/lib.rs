@@ -14,6 +14,7 @@ pub mod log;
 pub mod measures;
 pub mod rate_limit;
 mod secrets;
+pub mod sessions;
 pub mod store;
 pub mod subscription;
 mod sweep;
@@ -24,4 +25,5 @@ pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppen
 pub use database::Database;
 pub use keys::MasterKey;
 pub use log::Recorded;
+pub use sessions::Sessions;
 pub use store::{Appended, Clock, Error, Store};

@@ -26,15 +26,14 @@ pub fn describe() {
 pub fn look(store: &Store, database: &Database) {
     metrics::gauge!("verbatim_log_position").set(store.head() as f64);
     let Database { owner, projector, worker, app } = database;
-    for (role, pool) in
-        [("owner", owner), ("projector", projector), ("worker", worker), ("app", app)]
-    {
-        tell_pool(role, pool);
+    for (role, pool) in [("owner", owner), ("projector", projector), ("worker", worker)] {
+        tell_pool(role, pool, 0);
     }
+    tell_pool("app", app.pool(), app.resting());
 }
 
-fn tell_pool(role: &'static str, pool: &PgPool) {
-    let (held, idle) = (pool.size() as usize, pool.num_idle());
+fn tell_pool(role: &'static str, pool: &PgPool, resting: usize) {
+    let (held, idle) = (pool.size() as usize, pool.num_idle() + resting);
     for (state, count) in [("idle", idle), ("at_work", held.saturating_sub(idle))] {
         metrics::gauge!("verbatim_database_connections", "role" => role, "state" => state)
             .set(count as f64);

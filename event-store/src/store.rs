@@ -22,6 +22,7 @@ use crate::keys::{KeyError, MasterKey};
 use crate::lease::Leases;
 use crate::log;
 use crate::secrets::secret_of;
+use crate::sessions::Sessions;
 use crate::tenant::{TOLD, within};
 
 /// How many appends may wait before callers do.
@@ -114,7 +115,7 @@ impl Clock {
 /// Writes and reads the log. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    pool: Sessions,
     worker: PgPool,
     pub(crate) codec: Codec,
     clock: Clock,
@@ -215,7 +216,7 @@ impl Store {
     }
 
     /// What serves requests: it sees the rows of the organisation that its statement tells.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Sessions {
         &self.pool
     }
 
@@ -329,7 +330,7 @@ pub struct Outcome {
 
 /// A database belongs to the master key that first opened it: with another one nothing could be
 /// read, and what was written would be lost to the first.
-async fn check_master_key(pool: &PgPool, master: &MasterKey) -> Result<(), Error> {
+async fn check_master_key(pool: &Sessions, master: &MasterKey) -> Result<(), Error> {
     let bound_to = secret_of(Uuid::nil(), Uuid::nil());
     let mark = master.wrap(b"verbatim", &bound_to)?;
     sqlx::query(&format!(
@@ -369,7 +370,7 @@ fn raise(head: &watch::Sender<i64>, found: i64) {
 /// Tells other processes of news, and hears of theirs. NOTIFY stays outside the append: inside, it
 /// would serialise commits across the whole cluster.
 async fn watch_others(
-    pool: PgPool,
+    pool: Sessions,
     head: watch::Sender<i64>,
     appender: tokio::task::JoinHandle<()>,
 ) {
@@ -378,7 +379,7 @@ async fn watch_others(
     tokio::select! { _ = appender => {}, () = told => {}, () = heard => {} }
 }
 
-async fn tell(pool: PgPool, mut head: watch::Receiver<i64>) {
+async fn tell(pool: Sessions, mut head: watch::Receiver<i64>) {
     while head.changed().await.is_ok() {
         let position = *head.borrow_and_update();
         let told = sqlx::query("select pg_notify($1, $2)")
@@ -393,9 +394,9 @@ async fn tell(pool: PgPool, mut head: watch::Receiver<i64>) {
     }
 }
 
-async fn hear(pool: PgPool, head: watch::Sender<i64>) {
+async fn hear(pool: Sessions, head: watch::Sender<i64>) {
     loop {
-        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+        if let Ok(mut listener) = PgListener::connect_with(pool.pool()).await
             && listener.listen(NOTICE_CHANNEL).await.is_ok()
         {
             while let Ok(notice) = listener.recv().await {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event_store::log;
 use event_store::tenant::within;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::finder::Finder;
@@ -127,17 +127,17 @@ pub async fn page(
 /// The last position recorded before a time. A span of time is one of positions too, and in their
 /// order the indexes serve it.
 pub(crate) async fn last_before(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     time: Option<DateTime<Utc>>,
 ) -> Result<Option<i64>, Error> {
     let Some(time) = time else { return Ok(None) };
     let before = time.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(time);
-    Ok(Some(log::position_at(pool, before).await?))
+    Ok(Some(log::position_at(db, before).await?))
 }
 
 /// What the log holds at these positions of the organisation.
 pub async fn recorded(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     tenant: Uuid,
     positions: &[i64],
 ) -> Result<Vec<log::Recorded>, Error> {
@@ -146,5 +146,5 @@ pub async fn recorded(
         "select {columns} from events where tenant_id = t.id and position = any($2)"
     ));
     let query = format!("{query} order by position desc");
-    Ok(sqlx::query_as(&query).bind(tenant).bind(positions).fetch_all(pool).await?)
+    Ok(sqlx::query_as(&query).bind(tenant).bind(positions).fetch_all(db).await?)
 }

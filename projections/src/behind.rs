@@ -2,9 +2,8 @@
 //! which, so that the list is never longer or shorter than the number.
 
 use chrono::{DateTime, Utc};
-use event_store::log;
 use event_store::tenant::within;
-use sqlx::PgPool;
+use event_store::{Sessions, log};
 use uuid::Uuid;
 
 use crate::audit::last_before;
@@ -28,7 +27,7 @@ pub struct Place {
 
 /// Up to `limit` events behind position `after` with a key that is wanted, in the log's order.
 pub async fn events<M: ReadModel>(
-    pool: &PgPool,
+    pool: &Sessions,
     place: &Place,
     wanted: impl Fn(&M::Key) -> bool,
     after: i64,

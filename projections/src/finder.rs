@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 
+use event_store::Sessions;
 use serde::de::DeserializeOwned;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::{Error, Model, ReadModel};
 /// One organisation's rows in one generation of a read model.
 #[derive(Clone, Debug)]
 pub struct Finder<M> {
-    pool: PgPool,
+    pool: Sessions,
     tenant: Uuid,
     table: String,
     model: PhantomData<M>,
@@ -21,7 +22,7 @@ pub struct Finder<M> {
 
 impl<M: ReadModel> Finder<M> {
     /// Looks into this generation; which one is live, [`crate::generation::live`] tells.
-    pub fn new(pool: &PgPool, model: &'static M, generation: i32, tenant: Uuid) -> Self {
+    pub fn new(pool: &Sessions, model: &'static M, generation: i32, tenant: Uuid) -> Self {
         let table = model.table(generation);
         Finder { pool: pool.clone(), tenant, table, model: PhantomData }
     }
@@ -30,7 +31,7 @@ impl<M: ReadModel> Finder<M> {
         &self.table
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn pool(&self) -> &Sessions {
         &self.pool
     }
 
@@ -60,7 +61,7 @@ impl<M: ReadModel> Finder<M> {
 /// The rows of all organisations, for the platform.
 #[derive(Clone, Debug)]
 pub struct Everybody<M> {
-    pool: PgPool,
+    pool: Sessions,
     table: String,
     model: PhantomData<M>,
 }
@@ -69,7 +70,7 @@ impl<M: ReadModel> Everybody<M> {
     /// `pool` must be one that sees them; the one that serves organisations sees none.
     pub fn new(pool: &PgPool, model: &'static M, generation: i32) -> Self {
         let table = model.table(generation);
-        Everybody { pool: pool.clone(), table, model: PhantomData }
+        Everybody { pool: Sessions::unkept(pool.clone()), table, model: PhantomData }
     }
 
     /// Begins a query for whole rows.
@@ -84,7 +85,7 @@ impl<M: ReadModel> Everybody<M> {
 
 /// A query that is being written: conditions, then what order and how many.
 pub(crate) struct Select<'a, M> {
-    pool: PgPool,
+    pool: Sessions,
     /// Stands behind a first condition.
     pub(crate) sql: QueryBuilder<'a, Postgres>,
     model: PhantomData<M>,

@@ -25,8 +25,8 @@ pub struct Generation {
 }
 
 /// The live generation, as far as there is one for this program's version and shape.
-pub async fn live(pool: &PgPool, model: &dyn Model) -> sqlx::Result<Option<Generation>> {
-    in_state(pool, model, "live").await
+pub async fn live(db: impl PgExecutor<'_>, model: &dyn Model) -> sqlx::Result<Option<Generation>> {
+    in_state(db, model, "live").await
 }
 
 /// A live generation, and whether some of its rows stand still.
@@ -40,7 +40,7 @@ pub struct Live {
 
 /// The live generations of all models by name, as far as there are such for this program's versions
 /// and shapes.
-pub async fn all_live(pool: &PgPool) -> sqlx::Result<HashMap<String, Live>> {
+pub async fn all_live(db: impl PgExecutor<'_>) -> sqlx::Result<HashMap<String, Live>> {
     let (names, versions, shapes) = &*WANTED;
     let live: Vec<Live> = sqlx::query_as(
         "select distinct on (g.model) g.model, g.generation, g.position, g.state, exists (select
@@ -52,7 +52,7 @@ pub async fn all_live(pool: &PgPool) -> sqlx::Result<HashMap<String, Live>> {
     .bind(names)
     .bind(versions)
     .bind(shapes)
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(live.into_iter().map(|live| (live.model.clone(), live)).collect())
 }
@@ -66,7 +66,7 @@ static WANTED: LazyLock<(Vec<&str>, Vec<i32>, Vec<String>)> = LazyLock::new(|| {
 });
 
 pub(crate) async fn in_state(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     model: &dyn Model,
     state: &str,
 ) -> sqlx::Result<Option<Generation>> {
@@ -79,7 +79,7 @@ pub(crate) async fn in_state(
     .bind(model.version())
     .bind(model.shape())
     .bind(state)
-    .fetch_optional(pool)
+    .fetch_optional(db)
     .await
 }
 

@@ -13,7 +13,7 @@ use event_store::codec::Opened;
 use event_store::subscription::Subscription;
 use event_store::tenant::within;
 use event_store::{Database, Store, log};
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -86,11 +86,11 @@ pub async fn find(store: &Store, tenant: Uuid, text: &str) -> sqlx::Result<Vec<U
 }
 
 /// Up to where of the log the search has read.
-pub async fn position(pool: &PgPool) -> sqlx::Result<i64> {
+pub async fn position(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     let position: Option<i64> =
         sqlx::query_scalar("select position from subscriptions where name = $1")
             .bind(NAME)
-            .fetch_optional(pool)
+            .fetch_optional(db)
             .await?;
     Ok(position.unwrap_or_default())
 }

@@ -123,7 +123,7 @@ async fn an_event_that_cannot_be_decoded_stops_its_stream_and_not_the_world() {
     let contacts = app.get(&organization.agent, "/v1/contacts").await.expect(200);
     assert_eq!(contacts.data().as_array().unwrap().len(), 2);
     let model = projections::model("contacts").unwrap();
-    let standing = standing::standing(&app.db.database.app, model).await.unwrap();
+    let standing = standing::standing(app.db.database.app.pool(), model).await.unwrap();
     assert_eq!(standing.dead_letters, 1);
 }
 
@@ -146,7 +146,7 @@ async fn oversized(app: &App, organization: &crate::support::Organization) {
 async fn dead_letters(app: &App) -> BTreeMap<&'static str, i64> {
     let mut letters = BTreeMap::new();
     for model in MODELS.iter().copied() {
-        let standing = standing::standing(&app.db.database.app, model).await.unwrap();
+        let standing = standing::standing(app.db.database.app.pool(), model).await.unwrap();
         assert_eq!(standing.lag, Some(0), "{}", model.name());
         letters.insert(model.name(), standing.dead_letters);
     }

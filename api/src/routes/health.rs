@@ -61,7 +61,7 @@ async fn ready(state: Data<State>) -> Result<Plain<Health>, Problem> {
 async fn missing(state: &State) -> sqlx::Result<Vec<&'static str>> {
     let mut missing = vec![];
     for model in MODELS {
-        if generation::live(&state.database.app, *model).await?.is_none() {
+        if generation::live(state.database.app.pool(), *model).await?.is_none() {
             missing.push(model.name());
         }
     }
@@ -77,7 +77,7 @@ async fn metrics(state: Data<State>) -> Result<Text, Problem> {
 async fn standing(_: Member, state: Data<State>) -> Result<Plain<Vec<Standing>>, Problem> {
     let mut standing = vec![];
     for model in MODELS {
-        standing.push(projections::standing::standing(&state.database.app, *model).await?);
+        standing.push(projections::standing::standing(state.database.app.pool(), *model).await?);
     }
     Ok(plain(standing))
 }

@@ -85,7 +85,7 @@ async fn a_query_that_tells_no_organisation_sees_nothing() {
 #[tokio::test]
 async fn nobody_writes_into_another_organisation() {
     let (app, ours, theirs) = two().await;
-    let mut tx = app.db.database.app.begin().await.unwrap();
+    let mut tx = app.db.database.app.pool().begin().await.unwrap();
     sqlx::query("select set_config('app.tenant', $1, true)")
         .bind(ours.id.to_string())
         .execute(&mut *tx)

@@ -13,7 +13,7 @@ use domain::aggregate::Role;
 use event_store::{Clock, Store, log};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use projections::rebuild;
-use projections::{MODELS, Model, standing, verify};
+use projections::{MODELS, Model, generation, verify};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -279,9 +279,10 @@ impl App {
         let head = log::head(pool).await.unwrap();
         for _ in 0..2_000 {
             let mut lowest = projections::search::position(pool).await.unwrap();
-            for model in MODELS.iter().copied() {
-                let standing = standing::standing(pool, model).await.unwrap();
-                lowest = lowest.min(standing.position.unwrap_or(-1));
+            let live = generation::all_live(pool).await.unwrap();
+            for model in MODELS.iter() {
+                let position = live.get(model.name()).map(|live| live.generation.position);
+                lowest = lowest.min(position.unwrap_or(-1));
             }
             if lowest >= head {
                 return;

@@ -1,0 +1,141 @@
+//! Sessions that answer requests, handed from one statement to the next. sqlx's pool asks each
+//! session whether it is well whenever it comes back, which doubles the round trips of whatever is
+//! short: here one whose statement went well is kept, and trusted for a moment.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
+
+use crate::database::RESTED;
+
+/// A pool beside which some of its sessions are kept. Runs statements like the pool does; whoever
+/// wants a transaction asks the pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions {
+    pool: PgPool,
+    kept: Arc<Mutex<Vec<Kept>>>,
+    most: usize,
+}
+
+struct Kept {
+    session: PoolConnection<Postgres>,
+    since: Instant,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sessions").field(&self.pool).finish()
+    }
+}
+
+impl Sessions {
+    /// Keeps half of what the pool may hold: the other half is for whoever asks the pool itself.
+    pub(crate) fn of(pool: PgPool) -> Sessions {
+        let most = pool.options().get_max_connections() as usize / 2;
+        Sessions { pool, kept: Arc::default(), most }
+    }
+
+    /// Keeps none.
+    pub fn unkept(pool: PgPool) -> Sessions {
+        Sessions { pool, kept: Arc::default(), most: 0 }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// How many are kept now.
+    pub(crate) fn resting(&self) -> usize {
+        self.kept().len()
+    }
+
+    pub(crate) async fn close(&self) {
+        // From here on none is kept any more, and the pool waits for those that are.
+        let closing = self.pool.close();
+        self.kept().clear();
+        closing.await;
+    }
+
+    /// The session that rested for the shortest time. The pool asks those that rested for long.
+    async fn take(&self) -> Result<PoolConnection<Postgres>, Error> {
+        loop {
+            let kept = self.kept().pop();
+            match kept {
+                Some(Kept { session, since }) if since.elapsed() < RESTED => return Ok(session),
+                Some(long_rested) => drop(long_rested),
+                None => return self.pool.acquire().await,
+            }
+        }
+    }
+
+    /// Only for one whose statement went well: any other goes back to the pool, which asks it.
+    fn keep(&self, session: PoolConnection<Postgres>) {
+        let mut kept = self.kept();
+        if kept.len() < self.most && !self.pool.is_closed() {
+            kept.push(Kept { session, since: Instant::now() });
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Executor<'_> for &Sessions {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let sessions = self.clone();
+        let fetched = async move {
+            let mut session = sessions.take().await?;
+            let fetched: Vec<_> = session.fetch_many(query).try_collect().await?;
+            sessions.keep(session);
+            Ok::<_, Error>(stream::iter(fetched).map(Ok))
+        };
+        stream::once(fetched).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let sessions = self.clone();
+        let fetched = async move {
+            let mut session = sessions.take().await?;
+            let fetched = session.fetch_optional(query).await?;
+            sessions.keep(session);
+            Ok(fetched)
+        };
+        fetched.boxed()
+    }
+
+    fn prepare_with<'e, 'q: 'e>(
+        self,
+        sql: &'q str,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>> {
+        let sessions = self.clone();
+        async move { sessions.take().await?.prepare_with(sql, parameters).await }.boxed()
+    }
+
+    fn describe<'e, 'q: 'e>(
+        self,
+        sql: &'q str,
+    ) -> BoxFuture<'e, Result<Describe<Postgres>, Error>> {
+        let sessions = self.clone();
+        async move { sessions.take().await?.describe(sql).await }.boxed()
+    }
+}
