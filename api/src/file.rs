@@ -10,7 +10,7 @@ use actix_web::http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, ContentDisposition, DispositionParam, DispositionType,
 };
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
 use commands::gateways::whatsapp::graph::{self, Download};
 use futures_util::stream;
 use serde_json::json;
@@ -117,14 +117,7 @@ impl Responder for Passed {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let Passed { download, mime_type, filename } = self;
-        let name = filename.map(DispositionParam::Filename);
-        let mut response = HttpResponse::Ok();
-        response
-            .content_type(mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()))
-            .insert_header(ContentDisposition {
-                disposition: DispositionType::Attachment,
-                parameters: name.into_iter().collect(),
-            });
+        let mut response = aside(mime_type, filename);
         if let Some(length) = download.length() {
             response.no_chunking(length);
         }
@@ -133,6 +126,19 @@ impl Responder for Passed {
             Ok::<_, std::io::Error>(chunk.map(|chunk| (chunk, download)))
         }))
     }
+}
+
+/// What goes before a file, in the words of whoever sent it.
+pub(crate) fn aside(mime_type: Option<String>, filename: Option<String>) -> HttpResponseBuilder {
+    let name = filename.map(DispositionParam::Filename);
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()))
+        .insert_header(ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: name.into_iter().collect(),
+        });
+    response
 }
 
 impl Described for Passed {

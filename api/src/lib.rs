@@ -30,6 +30,8 @@ mod region;
 mod routes;
 pub mod terms;
 mod trace;
+#[doc(hidden)]
+pub mod untrusted;
 
 pub use app::{Application, Serves, State};
 pub use measures::describe;

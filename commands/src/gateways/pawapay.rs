@@ -141,7 +141,7 @@ impl Payout {
 }
 
 /// Money may have moved unless the answer says clearly that it didn't.
-fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
+pub(crate) fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     // Version 1 answers a list to a list.
     let body = body.get(0).unwrap_or(&body);
@@ -165,7 +165,7 @@ fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
     }
 }
 
-fn told(answer: &Answer, payout: Uuid) -> Result<PayoutStatus, StatusError> {
+pub(crate) fn told(answer: &Answer, payout: Uuid) -> Result<PayoutStatus, StatusError> {
     let server = Lost::Unclear(Cause::Server { status: answer.status, code: None });
     let success = (200..300).contains(&answer.status);
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
