@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::gateways::http::{self, Answer, Cause, Lost};
+use crate::gateways::json;
 pub use error::{Refusal, SendError};
 pub use interactive::{Action, Button, Flow, Header, Interactive, Row, Section};
 pub use media::{Download, LONGEST_MEDIA, MediaInfo, carried, longest};
@@ -145,19 +146,19 @@ impl Graph {
 }
 
 /// What a call brought: the answer in the form that it should have, or why not.
-pub(crate) fn understood<T: for<'de> Deserialize<'de>>(
-    answer: &Answer,
-) -> Result<T, SendError> {
+pub(crate) fn understood<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, SendError> {
     let body = success(answer)?;
     // It was done, even if we can't read what it says.
-    serde_json::from_slice(body).map_err(|_| SendError::Unclear(Cause::Unreadable))
+    json::read(body)
+        .and_then(serde_json::from_value)
+        .map_err(|_| SendError::Unclear(Cause::Unreadable))
 }
 
 fn success(answer: &Answer) -> Result<&[u8], SendError> {
     if (200..300).contains(&answer.status) {
         return Ok(&answer.body);
     }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = json::read(&answer.body).unwrap_or_default();
     Err(error::refused(answer.status, &body))
 }
 

@@ -13,8 +13,10 @@ use chrono::{DateTime, Utc};
 use domain::message::Kind;
 use serde_json::Value;
 
+use crate::gateways::json;
+
 pub use messages::{Message, Quoted};
-use node::{Node, elements, moment, without_nul};
+use node::{Node, elements, moment};
 pub use party::Party;
 pub use statuses::Status;
 pub use templates::{Template, TemplateEvent};
@@ -92,9 +94,7 @@ struct Change<'a> {
 }
 
 pub fn parse(body: &[u8]) -> Result<Vec<Notification>, Malformed> {
-    let mut body: Value =
-        serde_json::from_slice(body).map_err(|error| Malformed(format!("not JSON: {error}")))?;
-    without_nul(&mut body);
+    let mut body = json::read(body).map_err(|error| Malformed(format!("not JSON: {error}")))?;
     // So that the same item gives the same raw JSON, whatever serde_json was built with.
     body.sort_all_objects();
     let root = Node::root(&body);

@@ -2,7 +2,7 @@
 //! is wrong, and lenient everywhere else.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Malformed;
 
@@ -126,20 +126,4 @@ pub(super) fn moment(value: &Value, key: &str) -> Option<DateTime<Utc>> {
 
 pub(super) fn elements<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Replaces U+0000, which PostgreSQL's text refuses, in every string and key.
-pub(super) fn without_nul(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
-        Value::Array(items) => items.iter_mut().for_each(without_nul),
-        Value::Object(map) => {
-            map.values_mut().for_each(without_nul);
-            if map.keys().any(|key| key.contains('\0')) {
-                let clean = |(key, value): (String, Value)| (key.replace('\0', "\u{fffd}"), value);
-                *map = std::mem::take(map).into_iter().map(clean).collect::<Map<_, _>>();
-            }
-        }
-        _ => {}
-    }
 }
