@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use super::Malformed;
 
+/// The longest text that names something, and that many items may share: what a body says must not
+/// grow as it is read.
+const LONGEST_NAME: usize = 512;
+
 /// One JSON value and where in the body it stands.
 #[derive(Clone)]
 pub(super) struct Node<'a> {
@@ -68,9 +72,11 @@ impl<'a> Node<'a> {
             None => Err(self.wrong(key, "is missing")),
             // Not of a fraction or of what is larger than an integer: those lose digits.
             Some(Value::Number(number)) if number.is_f64() => Err(self.wrong(key, "is not a text")),
-            Some(_) => {
-                text(self.value, key).ok_or_else(|| self.wrong(key, "is empty or not a text"))
-            }
+            Some(_) => match text(self.value, key) {
+                None => Err(self.wrong(key, "is empty or not a text")),
+                Some(id) if id.len() > LONGEST_NAME => Err(self.wrong(key, "is too long")),
+                Some(id) => Ok(id),
+            },
         }
     }
 
@@ -104,6 +110,11 @@ pub(super) fn text(value: &Value, key: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A text, unless it is too long for a name: such a one stays in the raw JSON.
+pub(super) fn name(value: &Value, key: &str) -> Option<String> {
+    text(value, key).filter(|name| name.len() <= LONGEST_NAME)
 }
 
 pub(super) fn flag(value: &Value, key: &str) -> Option<bool> {
