@@ -121,7 +121,7 @@ impl<T> Request<T> {
             return Err(invalid("the body is an object, in braces"));
         }
         let mut nul = vec![];
-        find_nul(&value, "", &mut nul);
+        find_nul(&value, &mut String::new(), &mut nul);
         if !nul.is_empty() {
             return Err(invalid("the body holds the character U+0000").with_errors(nul));
         }
@@ -146,26 +146,38 @@ fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "request.invalid", detail)
 }
 
+/// What is told of the characters U+0000 in a body: so many places, names cut to so many characters.
+/// Otherwise a small body could ask for a very large answer.
+const MOST_PLACES: usize = 20;
+const LONGEST_NAME: usize = 100;
+
 /// U+0000 is legal in JSON, and can't be kept.
-fn find_nul(value: &Value, path: &str, found: &mut Vec<FieldError>) {
-    let under = |name: &str| match path {
-        "" => name.replace('\0', "\u{fffd}"),
-        path => format!("{path}.{}", name.replace('\0', "\u{fffd}")),
+fn find_nul(value: &Value, path: &mut String, found: &mut Vec<FieldError>) {
+    let tell = |field: &str, found: &mut Vec<FieldError>| {
+        if found.len() < MOST_PLACES {
+            found.push(FieldError::new(field, "nul", "leave out the character U+0000"));
+        }
     };
-    let error = |field: &str| FieldError::new(field, "nul", "leave out the character U+0000");
+    let length = path.len();
     match value {
-        Value::String(text) if text.contains('\0') => found.push(error(path)),
+        Value::String(text) if text.contains('\0') => tell(path, found),
         Value::Array(items) => {
             for (number, item) in items.iter().enumerate() {
-                find_nul(item, &format!("{path}[{number}]"), found);
+                path.push_str(&format!("[{number}]"));
+                find_nul(item, path, found);
+                path.truncate(length);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
+                path.push_str(if length > 0 { "." } else { "" });
+                let cut = name.chars().take(LONGEST_NAME);
+                path.extend(cut.map(|it| if it == '\0' { '\u{fffd}' } else { it }));
                 if name.contains('\0') {
-                    found.push(error(&under(name)));
+                    tell(path, found);
                 }
-                find_nul(member, &under(name), found);
+                find_nul(member, path, found);
+                path.truncate(length);
             }
         }
         _ => {}
@@ -255,6 +267,18 @@ mod tests {
     fn a_nul_character_is_refused_wherever_it_stands() {
         for body in [r#"{"name": "a\u0000"}"#, r#"{"tags": ["\u0000"]}"#, r#"{"\u0000": 1}"#] {
             assert!(refused(body).contains("U+0000"));
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_nul_characters_does_not_grow_with_their_number() {
+        let long = serde_json::json!({ "n".repeat(20_000): vec!["\0"; 5_000] }).to_string();
+        let names: Vec<String> = (0..5_000).map(|it| format!(r#""\u0000{it}":0"#)).collect();
+        for body in [long, format!("{{{}}}", names.join(","))] {
+            let problem = request(&body).parse().unwrap_err();
+            let told = serde_json::to_value(problem.document()).unwrap();
+            assert_eq!(told["errors"].as_array().unwrap().len(), MOST_PLACES);
+            assert!(told.to_string().len() < 10_000);
         }
     }
 

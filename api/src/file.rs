@@ -8,9 +8,10 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, ContentDisposition, DispositionParam, DispositionType,
+    HeaderValue,
 };
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
 use commands::gateways::whatsapp::graph::{self, Download};
 use futures_util::stream;
 use serde_json::json;
@@ -117,14 +118,7 @@ impl Responder for Passed {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let Passed { download, mime_type, filename } = self;
-        let name = filename.map(DispositionParam::Filename);
-        let mut response = HttpResponse::Ok();
-        response
-            .content_type(mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()))
-            .insert_header(ContentDisposition {
-                disposition: DispositionType::Attachment,
-                parameters: name.into_iter().collect(),
-            });
+        let mut response = aside(mime_type, filename);
         if let Some(length) = download.length() {
             response.no_chunking(length);
         }
@@ -135,9 +129,51 @@ impl Responder for Passed {
     }
 }
 
+/// What goes before a file, in the words of whoever sent it.
+pub(crate) fn aside(mime_type: Option<String>, filename: Option<String>) -> HttpResponseBuilder {
+    // Neither need be what a header can hold: a customer gave the name, a provider the type.
+    let name = filename.map(|name| name.replace(char::is_control, "_"));
+    let name = name.map(DispositionParam::Filename);
+    let mime_type = mime_type.filter(|mime| HeaderValue::from_str(mime).is_ok());
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()))
+        .insert_header(ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: name.into_iter().collect(),
+        });
+    response
+}
+
 impl Described for Passed {
     fn describe(operation: &mut Operation, _: &mut Schemas) {
         operation.answers(200, ANY, json!({ "type": "string", "format": "binary" }));
         operation.tells("Content-Disposition");
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use actix_web::http::header::CONTENT_DISPOSITION;
+
+    use super::*;
+
+    #[test]
+    fn a_file_can_be_fetched_whatever_its_sender_called_it() {
+        let head = |mime: &str, name: &str| {
+            let response = aside(Some(mime.to_owned()), Some(name.to_owned())).finish();
+            assert_eq!(response.status(), StatusCode::OK, "{mime:?} {name:?}");
+            let told = |header| response.headers().get(header).unwrap().as_bytes().to_vec();
+            [told(CONTENT_TYPE), told(CONTENT_DISPOSITION)].map(|it| String::from_utf8(it).unwrap())
+        };
+        assert_eq!(
+            head("application/pdf", "Bill\r\nNo. 7\0.pdf"),
+            ["application/pdf", "attachment; filename=\"Bill__No. 7_.pdf\""]
+        );
+        assert_eq!(
+            head("image/\njpeg", "Töpfe.jpg"),
+            ["application/octet-stream", "attachment; filename=\"Töpfe.jpg\""]
+        );
     }
 }

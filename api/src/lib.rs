@@ -31,6 +31,8 @@ mod routes;
 mod shared;
 pub mod terms;
 mod trace;
+#[doc(hidden)]
+pub mod untrusted;
 
 pub use app::{Application, Serves, State};
 pub use measures::describe;

@@ -56,7 +56,7 @@ impl Position {
         text.map(|text| Position::parse(text, state.commands.store().epoch())).transpose()
     }
 
-    fn parse(text: &str, ours: i32) -> Result<Position, Problem> {
+    pub(crate) fn parse(text: &str, ours: i32) -> Result<Position, Problem> {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let position = text.split_once('.').and_then(|(epoch, position)| {
             let readable = digits(epoch) && digits(position);

@@ -1,10 +1,10 @@
 //! The routes, one file for each noun.
 
-mod analytics;
+pub(crate) mod analytics;
 mod api_keys;
 mod api_keys_read;
-mod audit;
-mod auth;
+pub(crate) mod audit;
+pub(crate) mod auth;
 mod channels;
 mod channels_read;
 mod contacts;
@@ -20,19 +20,19 @@ mod invitations_read;
 mod media;
 mod members;
 mod members_read;
-mod messages;
+pub(crate) mod messages;
 mod payouts;
 mod payouts_read;
 mod platform;
 mod teams;
 mod teams_read;
-mod templates;
+pub(crate) mod templates;
 mod templates_read;
 mod tickets;
 mod tickets_open;
 mod tickets_read;
 mod webhooks;
-mod workspace;
+pub(crate) mod workspace;
 
 use crate::openapi::Api;
 

@@ -13,7 +13,7 @@ pub mod second_factor;
 pub mod sign_in;
 pub mod staff;
 pub mod step_up;
-mod token;
+pub(crate) mod token;
 
 use std::net::IpAddr;
 use std::sync::Arc;

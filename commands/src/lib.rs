@@ -20,6 +20,8 @@ pub mod sweep;
 pub mod teams;
 pub mod templates;
 pub mod turns;
+#[doc(hidden)]
+pub mod untrusted;
 pub mod work;
 
 use std::any::Any;

@@ -22,6 +22,8 @@ pub mod team;
 pub mod template;
 pub mod ticket;
 pub mod ticket_counter;
+#[doc(hidden)]
+pub mod untrusted;
 pub mod upcast;
 pub mod user;
 pub mod visit;

@@ -129,7 +129,7 @@ impl Codec {
 }
 
 /// Calls `each` for what stands under every marker, with the path that leads there.
-fn visit(
+pub(crate) fn visit(
     value: &mut Value,
     path: &mut String,
     each: &mut impl FnMut(&mut Value, &str) -> Result<(), Error>,
@@ -157,7 +157,7 @@ fn visit(
     }
 }
 
-fn clear_parts(body: &Value) -> Option<(KeyName, &Value)> {
+pub(crate) fn clear_parts(body: &Value) -> Option<(KeyName, &Value)> {
     let subject = body.get("subject")?.as_str()?.parse().ok()?;
     Some(((subject, class_number(body.get("class")?.as_str()?)?), body.get("v")?))
 }
@@ -179,7 +179,7 @@ fn commitment(key: &Key, nonce: &[u8]) -> [u8; COMMITMENT] {
     short
 }
 
-fn seal(
+pub(crate) fn seal(
     key: &Key,
     tenant: Uuid,
     (subject, class): KeyName,
@@ -205,10 +205,10 @@ fn seal(
 }
 
 /// A parsed token: long enough, of a known version.
-struct Token(Vec<u8>);
+pub(crate) struct Token(Vec<u8>);
 
 impl Token {
-    fn parse(text: &str) -> Result<Token, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Token, Error> {
         let bytes = BASE64.decode(text).map_err(|_| Error::BadToken)?;
         let known =
             bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
@@ -218,11 +218,16 @@ impl Token {
         Ok(Token(bytes))
     }
 
-    fn name(&self) -> KeyName {
+    /// As it was told.
+    pub(crate) fn text(&self) -> String {
+        BASE64.encode(&self.0)
+    }
+
+    pub(crate) fn name(&self) -> KeyName {
         (Uuid::from_slice(&self.0[1..17]).unwrap_or_default(), self.0[17])
     }
 
-    fn event(&self) -> &[u8] {
+    pub(crate) fn event(&self) -> &[u8] {
         &self.0[18..34]
     }
 
@@ -230,7 +235,7 @@ impl Token {
         [self.0[34], self.0[35], self.0[36], self.0[37]]
     }
 
-    fn open(&self, key: &Key, tenant: Uuid) -> Result<Value, Error> {
+    pub(crate) fn open(&self, key: &Key, tenant: Uuid) -> Result<Value, Error> {
         let (head, sealed) = self.0.split_at(HEADER + NONCE + COMMITMENT);
         let nonce = &head[HEADER..HEADER + NONCE];
         if commitment(key, nonce).ct_ne(&head[HEADER + NONCE..]).into() {

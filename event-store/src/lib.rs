@@ -20,6 +20,8 @@ pub mod subscription;
 mod sweep;
 pub mod tail;
 pub mod tenant;
+#[doc(hidden)]
+pub mod untrusted;
 
 pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppend};
 pub use database::Database;

@@ -41,6 +41,8 @@ pub mod templates;
 mod tests;
 pub mod ticket_comments;
 pub mod tickets;
+#[doc(hidden)]
+pub mod untrusted;
 pub mod verify;
 mod working_set;
 pub mod workspace;

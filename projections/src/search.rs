@@ -2,7 +2,7 @@
 //! encrypted. It is no fold, because it needs keys: a reader of the log of its own keeps keyed
 //! hashes of what may be searched for, and only of what a contact is called now.
 
-mod tokens;
+pub(crate) mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;

@@ -37,5 +37,6 @@ mod templates;
 mod tenancy;
 mod tickets;
 mod tidy;
+mod untrusted;
 mod webhooks;
 mod workspace;

@@ -29,7 +29,7 @@ pub(super) fn routes(api: &mut Api) {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Who did it.
     #[schemars(example = &"user:019b2f6e-7c1a-7d35-9e0b-4f1d2a6c8b90")]
     actor: Option<String>,
@@ -128,7 +128,7 @@ pub(super) async fn events(
     Ok(envelope::page(&live, items, cut.next))
 }
 
-fn filter(asked: Asked) -> Result<Filter, Problem> {
+pub(crate) fn filter(asked: Asked) -> Result<Filter, Problem> {
     let aggregate = reading::text("aggregate", asked.aggregate)?;
     let (aggregate_type, aggregate_id) = match aggregate.as_deref().map(|a| a.split_once('/')) {
         None => (None, None),

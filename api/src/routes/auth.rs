@@ -4,7 +4,7 @@ mod email;
 mod me;
 mod password;
 mod second_factor;
-mod token;
+pub(crate) mod token;
 
 use actix_web::web::Data;
 use commands::access::Origin;

@@ -1,6 +1,6 @@
 //! Messages to customers: sending them, and deciding about those that did not get through.
 
-mod draft;
+pub(crate) mod draft;
 mod failed;
 
 use actix_web::web::{Data, Path};

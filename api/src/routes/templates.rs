@@ -1,6 +1,6 @@
 //! Commands on message templates, from drafting to removal, and their validation.
 
-pub(super) mod form;
+pub(crate) mod form;
 mod sync;
 
 use actix_web::web::{Data, Path};

@@ -171,7 +171,7 @@ fn item(row: Row) -> Item {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ChangeWorkspace")]
-struct Change {
+pub(crate) struct Change {
     /// 1 to 200 characters.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "String", example = &"Baraka Hardware")]
@@ -206,7 +206,7 @@ struct ChangeSecurity {
 }
 
 /// A change whose names are known to the world.
-struct Checked {
+pub(crate) struct Checked {
     timezone: Option<String>,
     locale: Option<String>,
     currency: Option<Option<String>>,
@@ -215,7 +215,7 @@ struct Checked {
 }
 
 impl Change {
-    fn check(mut self) -> Result<Checked, Problem> {
+    pub(crate) fn check(mut self) -> Result<Checked, Problem> {
         let named = |field, code, known: Result<String, &'static str>| {
             known.map_err(|detail| Problem::field(field, code, detail))
         };

@@ -91,12 +91,12 @@ pub(super) fn mint(kind: Kind) -> Result<(Uuid, String), Error> {
 }
 
 /// The beginning of a text, up to where it opens: the id of its secret, which is none.
-pub(super) fn shown(kind: Kind, id: Uuid) -> String {
+pub(crate) fn shown(kind: Kind, id: Uuid) -> String {
     kind.prefix().to_owned() + &base62(id.as_bytes(), ID)
 }
 
 /// What it would open, and the id of its secret; `None` for what was never minted.
-pub(super) fn parse(text: &str) -> Option<(Kind, Uuid)> {
+pub(crate) fn parse(text: &str) -> Option<(Kind, Uuid)> {
     let kind = Kind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
     let digits = &text[kind.prefix().len()..];
     if !digits.is_ascii() || digits.len() != ID + RANDOM + CHECKSUM {

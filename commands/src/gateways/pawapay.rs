@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::gateways::http::{self, Answer, Cause, Lost};
+use crate::gateways::json;
 pub use amount::{Amount, InvalidAmount};
 pub use failure::{Failure, FailureCode};
 pub use status::{Callback, Found, Malformed, PayoutStatus, State, parse_callback};
@@ -141,8 +142,8 @@ impl Payout {
 }
 
 /// Money may have moved unless the answer says clearly that it didn't.
-fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+pub(crate) fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
+    let body = json::read(&answer.body).unwrap_or_default();
     // Version 1 answers a list to a list.
     let body = body.get(0).unwrap_or(&body);
     let failure = Failure::read(body).filter(|failure| failure.code != FailureCode::UnknownError);
@@ -165,10 +166,10 @@ fn submitted(answer: &Answer, payout: Uuid) -> Result<Submitted, Lost> {
     }
 }
 
-fn told(answer: &Answer, payout: Uuid) -> Result<PayoutStatus, StatusError> {
+pub(crate) fn told(answer: &Answer, payout: Uuid) -> Result<PayoutStatus, StatusError> {
     let server = Lost::Unclear(Cause::Server { status: answer.status, code: None });
     let success = (200..300).contains(&answer.status);
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = json::read(&answer.body).unwrap_or_default();
     match status::read(&body) {
         Ok(PayoutStatus::Found(found)) if success && found.is(payout) => {
             Ok(PayoutStatus::Found(found))

@@ -17,7 +17,7 @@ const NUMBER_ENDS: std::ops::RangeInclusive<usize> = 4..=9;
 const GROUPED: usize = 7;
 
 /// The beginnings of all words, from two characters on; a word of one is kept as it is.
-pub(super) fn of_words(text: &str) -> BTreeSet<String> {
+pub(crate) fn of_words(text: &str) -> BTreeSet<String> {
     let beginnings = |word: String| {
         let length = word.chars().count();
         (length.min(2)..=length.min(WORD)).map(move |end| word.chars().take(end).collect())
@@ -26,7 +26,7 @@ pub(super) fn of_words(text: &str) -> BTreeSet<String> {
 }
 
 /// The beginnings and the ends of a phone number.
-pub(super) fn of_number(text: &str) -> BTreeSet<String> {
+pub(crate) fn of_number(text: &str) -> BTreeSet<String> {
     let digits: String = text.nfkd().filter(char::is_ascii_digit).collect();
     let begins = (NUMBER_BEGINS..=digits.len().min(NUMBER)).map(|end| &digits[..end]);
     let ends = NUMBER_ENDS.filter_map(|length| digits.get(digits.len().checked_sub(length)?..));
@@ -34,7 +34,7 @@ pub(super) fn of_number(text: &str) -> BTreeSet<String> {
 }
 
 /// What all must be found: for each word that was typed, the tokens of which one suffices.
-pub(super) fn wanted(text: &str) -> Vec<BTreeSet<String>> {
+pub(crate) fn wanted(text: &str) -> Vec<BTreeSet<String>> {
     let words = words(text);
     let is_number = |word: &String| word.chars().all(|c| c.is_ascii_digit());
     let only_numbers = words.iter().all(is_number);

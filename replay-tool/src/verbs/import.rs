@@ -1,7 +1,7 @@
 //! `import`: brings in a log that postgres-es wrote in its own table, stream by stream.
 
-mod source;
-mod stream;
+pub(crate) mod source;
+pub(crate) mod stream;
 
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;

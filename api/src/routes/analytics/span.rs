@@ -139,7 +139,7 @@ pub(super) fn forward(from: DateTime<Utc>, to: DateTime<Utc>) -> Result<(), Prob
     Ok(())
 }
 
-fn edges(
+pub(crate) fn edges(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     step: Step,

@@ -10,7 +10,7 @@ pub(super) const MOST: usize = 5_000;
 
 /// How long a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-pub(super) enum Step {
+pub(crate) enum Step {
     #[serde(rename = "15m")]
     Quarter,
     #[serde(rename = "1h")]

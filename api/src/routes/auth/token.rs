@@ -56,7 +56,7 @@ struct Form {
 }
 
 /// A form, and with whom it comes.
-struct Asked {
+pub(crate) struct Asked {
     request: Request,
     form: Form,
     id: String,
@@ -107,7 +107,7 @@ impl Asked {
         Ok(Asked { request, form, id, secret, by_header })
     }
 
-    fn scopes(&self) -> Result<Option<Scopes>, Problem> {
+    pub(crate) fn scopes(&self) -> Result<Option<Scopes>, Problem> {
         let Some(told) = &self.form.scope else { return Ok(None) };
         let scopes: Result<Vec<Scope>, _> = told.split_whitespace().map(str::parse).collect();
         let scopes = scopes.map_err(|error| unscoped(error.to_string()))?;

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewMessage", extend("examples" = examples()))]
-pub(super) struct New {
+pub(crate) struct New {
     #[serde(rename = "type")]
     kind: Type,
     text: Option<Text>,
@@ -148,7 +148,7 @@ struct Reaction {
 }
 
 /// A message that may be sent, to whomever.
-pub(super) struct Checked {
+pub(crate) struct Checked {
     content: Content,
     target: Option<Uuid>,
     reply_to: Option<Uuid>,
@@ -156,12 +156,12 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    pub(super) fn text(author: Author, body: String) -> Checked {
+    pub(crate) fn text(author: Author, body: String) -> Checked {
         let content = Content::Text { body, preview_url: None };
         Checked { content, target: None, reply_to: None, author }
     }
 
-    pub(super) fn to(&self, message: Uuid, contact: Uuid) -> Draft {
+    pub(crate) fn to(&self, message: Uuid, contact: Uuid) -> Draft {
         let body = Body { content: self.content.clone(), referral: None, context: None };
         Draft {
             message,
@@ -176,7 +176,7 @@ impl Checked {
 }
 
 impl New {
-    pub(super) fn check(self) -> Result<Checked, Problem> {
+    pub(crate) fn check(self) -> Result<Checked, Problem> {
         let (reply_to, author) = (self.reply_to, self.author);
         if self.objects() > 1 {
             let detail = "give the object that is named like the type, and no other";

@@ -11,7 +11,7 @@ use crate::body::Request;
 use crate::problem::{FieldError, Problem};
 
 /// What a client may tell when a template begins.
-pub(super) const BEGINNING: &[&str] = &[
+pub(crate) const BEGINNING: &[&str] = &[
     "channel_id",
     "name",
     "language",
@@ -23,13 +23,13 @@ pub(super) const BEGINNING: &[&str] = &[
 ];
 
 /// What a client may tell later: a name and a language are for good.
-pub(super) const LATER: &[&str] =
+pub(crate) const LATER: &[&str] =
     &["category", "parameter_format", "components", "message_send_ttl_seconds", "work_approved"];
 
 /// A template in Meta's JSON.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "DraftTemplate")]
-pub(super) struct Form {
+pub(crate) struct Form {
     /// For whose account the template is; needed to draft it.
     channel_id: Option<Uuid>,
     #[schemars(example = &"order_ready")]
@@ -61,7 +61,7 @@ pub(in crate::routes) fn components() -> Value {
 
 impl Form {
     /// What to draft, and the reason for its category.
-    pub(super) fn draft(self) -> Result<(Draft, Option<String>), Problem> {
+    pub(crate) fn draft(self) -> Result<(Draft, Option<String>), Problem> {
         if self.channel_id.is_none() {
             let detail = "name the channel whose account the template is for";
             return Err(Problem::field("channel_id", "template.channel_missing", detail));
@@ -69,7 +69,7 @@ impl Form {
         Ok(self.draft_anywhere())
     }
 
-    pub(super) fn draft_anywhere(self) -> (Draft, Option<String>) {
+    pub(crate) fn draft_anywhere(self) -> (Draft, Option<String>) {
         let draft = Draft {
             channel: self.channel_id.unwrap_or_default(),
             name: self.name,
@@ -85,7 +85,7 @@ impl Form {
 
 /// Reads a body with some of these fields. What neither it nor a component knows is refused rather
 /// than passed over.
-pub(super) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     request: &Request<T>,
     fields: &[&str],
 ) -> Result<T, Problem> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Amount, Failure};
+use crate::gateways::json;
 
 /// Why a callback can't be understood. Quotes nothing that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +83,7 @@ pub enum Callback {
 
 /// Reads the body of a webhook. Nobody vouches for it: ask for the status before believing it.
 pub fn parse_callback(body: &[u8]) -> Result<Callback, Malformed> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| Malformed("not JSON"))?;
+    let body = json::read(body).map_err(|_| Malformed("not JSON"))?;
     let told = body.get("data").unwrap_or(&body);
     let others = ["depositId", "refundId", "remittanceId"];
     if told["payoutId"].is_null() && others.iter().any(|id| told[*id].is_string()) {

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::gateways::http::{self, Answer, Cause, Lost};
+use crate::gateways::json;
 pub use error::{Refusal, SendError};
 pub use interactive::{Action, Button, Flow, Header, Interactive, Row, Section};
 pub use media::{Download, LONGEST_MEDIA, MediaInfo, carried, longest};
@@ -61,6 +62,21 @@ pub struct Accepted {
     pub pacing: Option<String>,
 }
 
+impl Accepted {
+    pub(crate) fn read(answer: &Answer) -> Result<Accepted, SendError> {
+        let sent: Sent = understood(answer)?;
+        let contact = sent.contacts.into_iter().next().unwrap_or_default();
+        let unreadable = SendError::Unclear(Cause::Unreadable);
+        let message = sent.messages.into_iter().next().ok_or(unreadable)?;
+        Ok(Accepted {
+            wamid: message.id,
+            wa_id: contact.wa_id,
+            user_id: contact.user_id,
+            pacing: message.message_status,
+        })
+    }
+}
+
 impl Graph {
     /// `base_url` is `https://graph.facebook.com` except where a simulator stands in; `version` is
     /// like `v23.0`.
@@ -82,16 +98,7 @@ impl Graph {
     /// may not have been sent: a status webhook that brings the `callback_data` back is evidence.
     pub async fn send(&self, line: &str, outgoing: &Outgoing) -> Result<Accepted, SendError> {
         let request = self.request(Method::POST, &[line, "messages"]).json(&outgoing.body());
-        let sent: Sent = self.answer(request).await?;
-        let contact = sent.contacts.into_iter().next().unwrap_or_default();
-        let unreadable = SendError::Unclear(Cause::Unreadable);
-        let message = sent.messages.into_iter().next().ok_or(unreadable)?;
-        Ok(Accepted {
-            wamid: message.id,
-            wa_id: contact.wa_id,
-            user_id: contact.user_id,
-            pacing: message.message_status,
-        })
+        Accepted::read(&http::call(request, TIMEOUT, LONGEST).await?)
     }
 
     /// Tells the customer that a message, and all before it, were read; `typing` also shows that
@@ -139,17 +146,19 @@ impl Graph {
 }
 
 /// What a call brought: the answer in the form that it should have, or why not.
-fn understood<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, SendError> {
+pub(crate) fn understood<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, SendError> {
     let body = success(answer)?;
     // It was done, even if we can't read what it says.
-    serde_json::from_slice(body).map_err(|_| SendError::Unclear(Cause::Unreadable))
+    json::read(body)
+        .and_then(serde_json::from_value)
+        .map_err(|_| SendError::Unclear(Cause::Unreadable))
 }
 
 fn success(answer: &Answer) -> Result<&[u8], SendError> {
     if (200..300).contains(&answer.status) {
         return Ok(&answer.body);
     }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = json::read(&answer.body).unwrap_or_default();
     Err(error::refused(answer.status, &body))
 }
 

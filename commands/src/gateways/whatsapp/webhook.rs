@@ -11,10 +11,11 @@ mod updates;
 
 use chrono::{DateTime, Utc};
 use domain::message::Kind;
-use serde_json::Value;
+
+use crate::gateways::json;
 
 pub use messages::{Message, Quoted};
-use node::{Node, elements, moment, without_nul};
+use node::{Node, elements, moment};
 pub use party::Party;
 pub use statuses::Status;
 pub use templates::{Template, TemplateEvent};
@@ -83,18 +84,19 @@ impl Update {
     }
 }
 
+/// Each item looks for its own among them; Meta sends at most so many items at once.
+const MOST_CONTACTS: usize = 1000;
+
 /// One change of one entry, with what its items share.
 struct Change<'a> {
     field: String,
     value: Node<'a>,
     line: Option<Line>,
-    contacts: &'a [Value],
+    contacts: Vec<Party>,
 }
 
 pub fn parse(body: &[u8]) -> Result<Vec<Notification>, Malformed> {
-    let mut body: Value =
-        serde_json::from_slice(body).map_err(|error| Malformed(format!("not JSON: {error}")))?;
-    without_nul(&mut body);
+    let mut body = json::read(body).map_err(|error| Malformed(format!("not JSON: {error}")))?;
     // So that the same item gives the same raw JSON, whatever serde_json was built with.
     body.sort_all_objects();
     let root = Node::root(&body);
@@ -141,14 +143,15 @@ impl<'a> Change<'a> {
         let line = value.get("metadata").or_else(|| value.get("phone_number_settings"));
         let line = line.and_then(|line| {
             Some(Line {
-                phone_number_id: node::text(line, "phone_number_id")?,
-                display_phone_number: node::text(line, "display_phone_number"),
+                phone_number_id: node::name(line, "phone_number_id")?,
+                display_phone_number: node::name(line, "display_phone_number"),
             })
         });
+        let contacts = elements(value.value, "contacts");
         Ok(Change {
             field: change.id("field")?,
             line,
-            contacts: elements(value.value, "contacts"),
+            contacts: contacts.iter().take(MOST_CONTACTS).map(Party::contact).collect(),
             value,
         })
     }

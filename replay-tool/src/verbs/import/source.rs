@@ -9,14 +9,14 @@ const PART: usize = 5_000;
 
 /// An event in the columns of postgres-es.
 #[derive(Clone, Debug, sqlx::FromRow)]
-pub(super) struct SourceEvent {
-    pub(super) aggregate_type: String,
-    pub(super) aggregate_id: String,
-    pub(super) sequence: i64,
-    pub(super) event_type: String,
-    pub(super) event_version: String,
-    pub(super) payload: String,
-    pub(super) metadata: String,
+pub(crate) struct SourceEvent {
+    pub(crate) aggregate_type: String,
+    pub(crate) aggregate_id: String,
+    pub(crate) sequence: i64,
+    pub(crate) event_type: String,
+    pub(crate) event_version: String,
+    pub(crate) payload: String,
+    pub(crate) metadata: String,
 }
 
 /// Events of one stream that follow each other.

@@ -27,9 +27,9 @@ pub(super) enum Outcome {
 
 /// An event as the log will hold it.
 #[derive(Clone, Debug)]
-struct Prepared {
-    event: NewEvent,
-    metadata: Value,
+pub(crate) struct Prepared {
+    pub(crate) event: NewEvent,
+    pub(crate) metadata: Value,
     bytes: usize,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn bring(store: &Store, tenant: Uuid, part: Part) -> Result<Out
 
 /// The event with an id that a second import derives again. What today's code could not read would
 /// stop read models for ever, so it stays outside.
-fn prepare(event: &SourceEvent, sequence: i64) -> Result<Prepared, String> {
+pub(crate) fn prepare(event: &SourceEvent, sequence: i64) -> Result<Prepared, String> {
     if event.sequence != sequence {
         return Err(format!("the source has no version {sequence}"));
     }

@@ -44,7 +44,7 @@ impl PublicKey {
 
     /// Whether this is the signature of `message`. PawaPay writes those of curves in DER, where the
     /// standard has them plain; either is one.
-    pub(super) fn signed(&self, algorithm: Option<&str>, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn signed(&self, algorithm: Option<&str>, message: &[u8], signature: &[u8]) -> bool {
         let algorithms: &[&'static dyn VerificationAlgorithm] = match (self.kind, algorithm) {
             (Kind::P256, None | Some("ecdsa-p256-sha256")) => {
                 &[&ECDSA_P256_SHA256_ASN1, &ECDSA_P256_SHA256_FIXED]

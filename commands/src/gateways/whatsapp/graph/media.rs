@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Graph, SendError, success, understood};
-use crate::gateways::http::{self, Cause, Incoming};
+use crate::gateways::http::{self, Answer, Cause, Incoming};
 
 /// The longest file that WhatsApp carries (documents; other kinds are shorter).
 pub const LONGEST_MEDIA: usize = 100 << 20;
@@ -62,6 +62,23 @@ pub struct MediaInfo {
     pub mime_type: Option<String>,
     pub sha256: Option<String>,
     pub file_size: Option<u64>,
+}
+
+impl MediaInfo {
+    pub(crate) fn read(answer: &Answer) -> Result<MediaInfo, SendError> {
+        let told: Told = understood(answer)?;
+        let url = Url::parse(&told.url).map_err(|_| SendError::Unclear(Cause::Unreadable))?;
+        Ok(MediaInfo {
+            url,
+            mime_type: told.mime_type,
+            sha256: told.sha256,
+            file_size: told.file_size.and_then(|size| match size {
+                Value::Number(size) => size.as_u64(),
+                Value::String(digits) => digits.parse().ok(),
+                _ => None,
+            }),
+        })
+    }
 }
 
 /// A file on its way to us.
@@ -122,18 +139,8 @@ impl Graph {
     }
 
     pub async fn media(&self, id: &str) -> Result<MediaInfo, SendError> {
-        let told: Told = self.answer(self.request(Method::GET, &[id])).await?;
-        let url = Url::parse(&told.url).map_err(|_| SendError::Unclear(Cause::Unreadable))?;
-        Ok(MediaInfo {
-            url,
-            mime_type: told.mime_type,
-            sha256: told.sha256,
-            file_size: told.file_size.and_then(|size| match size {
-                Value::Number(size) => size.as_u64(),
-                Value::String(digits) => digits.parse().ok(),
-                _ => None,
-            }),
-        })
+        let request = self.request(Method::GET, &[id]);
+        MediaInfo::read(&http::call(request, super::TIMEOUT, super::LONGEST).await?)
     }
 
     /// The bytes themselves, of which there may be `longest`. An address that went stale is

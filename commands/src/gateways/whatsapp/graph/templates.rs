@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Graph, SendError};
+use super::{Graph, LONGEST, SendError, TIMEOUT, understood};
+use crate::gateways::http::{self, Answer};
 
 const FIELDS: &str = "id,name,language,status,category,previous_category,parameter_format,\
                       components,quality_score,rejected_reason,message_send_ttl_seconds";
@@ -44,6 +45,15 @@ pub struct Listed {
     pub quality: Option<String>,
     pub rejected_reason: Option<String>,
     pub message_send_ttl_seconds: Option<i32>,
+}
+
+impl Page {
+    pub(crate) fn read(answer: &Answer) -> Result<Page, SendError> {
+        let listing: Listing = understood(answer)?;
+        // The last page has a cursor too, but no next.
+        let next = listing.paging.next.and(listing.paging.cursors.after);
+        Ok(Page { templates: listing.data, next })
+    }
 }
 
 #[derive(Deserialize)]
@@ -127,10 +137,8 @@ impl Graph {
             .append_pair("fields", FIELDS)
             .append_pair("limit", &limit.to_string())
             .extend_pairs(filter);
-        let listing: Listing = self.answer(self.asking(Method::GET, url)).await?;
-        // The last page has a cursor too, but no next.
-        let next = listing.paging.next.and(listing.paging.cursors.after);
-        Ok(Page { templates: listing.data, next })
+        let request = self.asking(Method::GET, url);
+        Page::read(&http::call(request, TIMEOUT, LONGEST).await?)
     }
 
     /// Deletes the template of this name in every language, or only the one of this id.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::*;
 use crate::gateways::http::canned::{Canned, Step};

@@ -7,7 +7,7 @@ use domain::message::{
 };
 use serde_json::Value;
 
-use super::node::{elements, flag, moment, number, text};
+use super::node::{elements, flag, moment, name, number, text};
 
 /// The content of a message item that says (or shows) to be of the type `word`.
 pub(super) fn of(item: &Value, word: &str) -> Content {
@@ -72,18 +72,21 @@ fn unsupported(item: &Value, word: &str) -> Content {
     }
 }
 
+/// More than a few say no more; all of them stay in the raw JSON.
+const MOST_ERRORS: usize = 4;
+
 pub(super) fn errors(item: &Value) -> Vec<DeliveryError> {
     let error = |error: &Value| DeliveryError {
         code: number(error, "code").unwrap_or_default(),
-        title: text(error, "title"),
-        message: text(error, "message"),
+        title: name(error, "title"),
+        message: name(error, "message"),
         details: error
             .get("error_data")
-            .and_then(|data| text(data, "details"))
-            .or_else(|| text(error, "details")),
-        href: text(error, "href"),
+            .and_then(|data| name(data, "details"))
+            .or_else(|| name(error, "details")),
+        href: name(error, "href"),
     };
-    elements(item, "errors").iter().map(error).collect()
+    elements(item, "errors").iter().take(MOST_ERRORS).map(error).collect()
 }
 
 fn media(part: &Value) -> Option<Media> {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::message::{Content, Context, Delivery, Referral};
 use serde_json::Value;
 
-use super::node::{Node, flag, text};
+use super::node::{Node, flag, name, text};
 use super::{Change, LineError, Malformed, Party, Update, content, statuses};
 
 /// One message of a conversation.
@@ -43,13 +43,13 @@ pub(super) fn inbound(change: &Change, item: &Node) -> Result<Update, Malformed>
         return historic(change, item, None);
     }
     let mut message = message(change, item)?;
-    message.party = customer(item.value, &message.content).joined(change.contacts);
+    message.party = customer(item.value, &message.content).joined(&change.contacts);
     Ok(Update::Message(message))
 }
 
 pub(super) fn echo(change: &Change, item: &Node) -> Result<Update, Malformed> {
     let mut message = message(change, item)?;
-    message.party = Party::named(item.value, "to").joined(change.contacts);
+    message.party = Party::named(item.value, "to").joined(&change.contacts);
     Ok(Update::Echo(message))
 }
 
@@ -57,7 +57,7 @@ pub(super) fn echo(change: &Change, item: &Node) -> Result<Update, Malformed> {
 pub(super) fn chunk(change: &Change, chunk: &Node) -> Result<Vec<Update>, Malformed> {
     let mut updates = Vec::new();
     for thread in chunk.list("threads")? {
-        let id = thread.text("id");
+        let id = name(thread.value, "id");
         for item in thread.list("messages")? {
             updates.push(historic(change, &item, id.as_deref())?);
         }
@@ -84,7 +84,7 @@ fn historic(change: &Change, item: &Node, thread: Option<&str>) -> Result<Update
         Some(thread) if named.is_unnamed() => Party::of_thread(thread),
         _ => named,
     };
-    message.party = party.joined(change.contacts);
+    message.party = party.joined(&change.contacts);
     Ok(if ours { Update::Echo(message) } else { Update::Message(message) })
 }
 

@@ -2,9 +2,13 @@
 //! is wrong, and lenient everywhere else.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Malformed;
+
+/// The longest text that names something, and that many items may share: what a body says must not
+/// grow as it is read.
+const LONGEST_NAME: usize = 512;
 
 /// One JSON value and where in the body it stands.
 #[derive(Clone)]
@@ -68,9 +72,11 @@ impl<'a> Node<'a> {
             None => Err(self.wrong(key, "is missing")),
             // Not of a fraction or of what is larger than an integer: those lose digits.
             Some(Value::Number(number)) if number.is_f64() => Err(self.wrong(key, "is not a text")),
-            Some(_) => {
-                text(self.value, key).ok_or_else(|| self.wrong(key, "is empty or not a text"))
-            }
+            Some(_) => match text(self.value, key) {
+                None => Err(self.wrong(key, "is empty or not a text")),
+                Some(id) if id.len() > LONGEST_NAME => Err(self.wrong(key, "is too long")),
+                Some(id) => Ok(id),
+            },
         }
     }
 
@@ -106,6 +112,11 @@ pub(super) fn text(value: &Value, key: &str) -> Option<String> {
     }
 }
 
+/// A text, unless it is too long for a name: such a one stays in the raw JSON.
+pub(super) fn name(value: &Value, key: &str) -> Option<String> {
+    text(value, key).filter(|name| name.len() <= LONGEST_NAME)
+}
+
 pub(super) fn flag(value: &Value, key: &str) -> Option<bool> {
     value.get(key)?.as_bool()
 }
@@ -126,20 +137,4 @@ pub(super) fn moment(value: &Value, key: &str) -> Option<DateTime<Utc>> {
 
 pub(super) fn elements<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// Replaces U+0000, which PostgreSQL's text refuses, in every string and key.
-pub(super) fn without_nul(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
-        Value::Array(items) => items.iter_mut().for_each(without_nul),
-        Value::Object(map) => {
-            map.values_mut().for_each(without_nul);
-            if map.keys().any(|key| key.contains('\0')) {
-                let clean = |(key, value): (String, Value)| (key.replace('\0', "\u{fffd}"), value);
-                *map = std::mem::take(map).into_iter().map(clean).collect::<Map<_, _>>();
-            }
-        }
-        _ => {}
-    }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::message::{ConversationOrigin, Delivery, DeliveryError, Pricing};
 use serde_json::Value;
 
-use super::node::{Node, flag, moment, text};
+use super::node::{Node, flag, moment, name, text};
 use super::{Change, Malformed, Party, Update, content, updates};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) fn status(change: &Change, item: &Node) -> Result<Update, Malformed> 
         provider_id,
         status,
         at,
-        recipient: recipient(item.value, in_group).joined(change.contacts),
+        recipient: recipient(item.value, in_group).joined(&change.contacts),
         group: item.text("recipient_id").filter(|_| in_group),
         errors: content::errors(item.value),
         pricing: item.get("pricing").map(pricing),
@@ -62,7 +62,7 @@ pub(super) fn delivery(word: &str) -> Option<Delivery> {
 
 pub(super) fn recipient(item: &Value, in_group: bool) -> Party {
     let role = if in_group { "recipient_participant" } else { "recipient" };
-    Party { wa_id: text(item, &format!("{role}_id")), ..Party::named(item, role) }
+    Party { wa_id: name(item, &format!("{role}_id")), ..Party::named(item, role) }
 }
 
 fn pricing(part: &Value) -> Pricing {

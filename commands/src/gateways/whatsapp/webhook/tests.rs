@@ -281,6 +281,23 @@ fn a_malformed_body_is_refused_with_the_place_of_the_fault() {
 }
 
 #[test]
+fn what_items_share_does_not_grow_with_their_number() {
+    let long = "x".repeat(100_000);
+    let item = |id: usize| json!({"id": id, "from": "1", "timestamp": 1, "type": "hologram"});
+    let value = json!({
+        "metadata": {"phone_number_id": "8001", "display_phone_number": long},
+        "contacts": [{"wa_id": "1", "profile": {"name": long}}],
+        "errors": vec![json!({"code": 1, "title": long}); 10],
+        "messages": (1..=200).map(item).collect::<Vec<_>>(),
+    });
+    let told = read(&body("messages", value.clone())).unwrap();
+    assert_eq!(told.len(), 200);
+    let shown: usize = told.iter().map(|told| format!("{told:?}").len()).sum();
+    assert!(shown < 1_000_000, "{shown}");
+    assert_eq!(reason(&body(&long, value)), "entry[0].changes[0].field is too long");
+}
+
+#[test]
 fn one_malformed_item_refuses_the_whole_body() {
     let mut value = from_ada(json!({"type": "text", "text": {"body": "x"}}));
     value["messages"].as_array_mut().unwrap().push(json!({"id": "wamid.B"}));

@@ -113,7 +113,7 @@ pub(super) fn call(change: &Change, item: &Node) -> Result<Update, Malformed> {
         event: item.text("event").unwrap_or_else(|| "call".into()).to_ascii_lowercase(),
         status: item.text("status"),
         direction,
-        party: Party::named(item.value, role).joined(change.contacts),
+        party: Party::named(item.value, role).joined(&change.contacts),
         at: item.time_if_told("timestamp")?,
         errors,
         callback_data: item.text("biz_opaque_callback_data"),
@@ -127,7 +127,7 @@ pub(super) fn call_status(change: &Change, item: &Node) -> Result<Update, Malfor
         event: item.id("status")?.to_ascii_lowercase(),
         status: None,
         direction: None,
-        party: statuses::recipient(item.value, false).joined(change.contacts),
+        party: statuses::recipient(item.value, false).joined(&change.contacts),
         at: Some(item.time("timestamp")?),
         errors: content::errors(item.value),
         callback_data: item.text("biz_opaque_callback_data"),
@@ -153,7 +153,7 @@ pub(super) fn preference(change: &Change, item: &Node) -> Result<Update, Malform
         ..Party::default()
     };
     Ok(Update::Preference(Preference {
-        party: named.joined(change.contacts),
+        party: named.joined(&change.contacts),
         category: item.text("category"),
         value: item.text("value"),
         detail: item.text("detail"),
@@ -166,7 +166,7 @@ pub(super) fn user_id_changed(change: &Change, item: &Node) -> Result<Update, Ma
     let of = |id: &str, which: &str| item.get(id).and_then(|part| text(part, which));
     let current = of("user_id", "current");
     let named = Party { wa_id: item.text("wa_id"), user_id: current.clone(), ..Party::default() };
-    let party = named.joined(change.contacts);
+    let party = named.joined(&change.contacts);
     Ok(Update::UserIdChanged(UserIdChanged {
         wa_id: party.wa_id,
         profile_name: party.profile_name,
