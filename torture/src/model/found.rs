@@ -26,9 +26,7 @@ pub(crate) async fn look_up(ground: &Ground<'_>, work: &Work) -> Outcome<Came> {
         database.close().await?;
         Ok::<_, sqlx::Error>(came)
     };
-    let came = insist(looked).await?;
-    ground.counts(if matches!(came, Came::Nothing) { "lost" } else { "found" });
-    Ok(came)
+    insist(looked).await
 }
 
 /// All of it or nothing.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use event_store::Refusal;
 use sqlx::Connection;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -101,9 +102,26 @@ impl<'a> World<'a> {
     /// Through one process; where the answer is lost, what became of it is looked up.
     pub(super) async fn send(&self, work: &Work, process: &Process) -> Outcome<Came> {
         let append = work.sealed(&process.store)?;
-        match Came::told(process.store.append(append).await) {
+        let told = Came::told(process.store.append(append).await);
+        self.settle(work, told).await
+    }
+
+    /// What became of it, when this is what was told of it.
+    async fn settle(&self, work: &Work, told: Option<Came>) -> Outcome<Came> {
+        match told {
+            None => {
+                let came = found::look_up(self.ground, work).await?;
+                self.ground.counts(if came == Came::Nothing { "lost" } else { "found" });
+                Ok(came)
+            }
+            // The store sends again what got no answer. Without events it does not recognise it: by
+            // the record, which is that of this append, its caller does.
+            Some(Came::Refused(Refusal::IdempotencyKeyUsed)) if work.events() == 0 => {
+                let came = found::look_up(self.ground, work).await?;
+                let refused = Came::Refused(Refusal::IdempotencyKeyUsed);
+                Ok(if came == Came::Nothing { refused } else { came })
+            }
             Some(came) => Ok(came),
-            None => found::look_up(self.ground, work).await,
         }
     }
 
@@ -184,13 +202,11 @@ impl<'a> World<'a> {
         let answer = timeout(dice.up_to(IMPATIENCE), process.store.append(append)).await;
         let later = self.draw(dice).record_alone();
         let came_later = self.send(&later, &process).await?;
-        let came = match answer.ok().and_then(Came::told) {
-            Some(came) => came,
-            None => {
-                self.ground.counts("abandoned");
-                found::look_up(self.ground, &work).await?
-            }
-        };
+        let told = answer.ok().and_then(Came::told);
+        if told.is_none() {
+            self.ground.counts("abandoned");
+        }
+        let came = self.settle(&work, told).await?;
         let right = self.takes(work, &came).and_then(|()| self.takes(later, &came_later));
         self.hears(&came_later, &process);
         Ok(right)
