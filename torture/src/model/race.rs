@@ -57,7 +57,7 @@ impl World<'_> {
         self.ground.counts("races");
         let Some(after) = explained(&self.mirror, &moves) else {
             let first = self.mirror.expects(&works[0]);
-            return Ok(Err(format!("no order explains (the first alone: {first:?}) {moves:#?}")));
+            return Ok(Err(format!("no order explains (the first alone: {first:?}) {moves:?}")));
         };
         self.mirror = after;
         if whom.is_some() {
