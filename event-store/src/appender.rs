@@ -404,3 +404,31 @@ fn is_lost(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_followed_one_that_was_done_is_told_nothing_yet() {
+        let reason = |append, why| Reason { append, why, detail: None };
+        let reasons = || {
+            vec![
+                reason(1, Why::Idempotency),
+                reason(1, Why::Done),
+                reason(2, Why::Claim),
+                reason(3, Why::Version),
+                reason(3, Why::Claim),
+            ]
+        };
+        let told = |groups: &[usize]| {
+            let worst = worst_of_each(reasons(), groups);
+            let mut told: Vec<_> = worst.values().map(|r| (r.append, r.why)).collect();
+            told.sort_unstable();
+            told
+        };
+        let (first, last) = ((1, Why::Done), (3, Why::Claim));
+        assert_eq!(told(&[0, 0, 2]), [first, last]);
+        assert_eq!(told(&[0, 1, 1]), [first, (2, Why::Claim), last]);
+    }
+}
