@@ -43,11 +43,11 @@ const NEWS: u64 = 50_000;
 /// So many operations in all.
 pub(crate) async fn run(hall: &Hall, cluster: &Cluster, operations: u64) -> Outcome<Report> {
     let own = Database::options(cluster.url())?;
-    Database::open(own, Connections::default(), true).await?.close().await;
+    Database::open(own.clone(), Connections::default(), true).await?.close().await;
     let proxy = Proxy::start(cluster.socket().ok_or("a database without a socket")?.to_owned());
     let proxy = proxy.await?;
     let stores = Stores::open(Database::options(&proxy.url())?).await?;
-    let ground = Ground::new(cluster, stores, hall.seed);
+    let ground = Ground::new(cluster, stores, own, hall.seed);
     let dice = Dice::of(hall.seed);
     let began = Instant::now();
     let living = async {
@@ -62,6 +62,7 @@ pub(crate) async fn run(hall: &Hall, cluster: &Cluster, operations: u64) -> Outc
     let lasted = began.elapsed();
     let harms = harmed?;
     ground.stores.close().await;
+    ground.own.close().await;
     let mut wrong = ground.wrong();
     // What broke off is not whole.
     if wrong.is_empty() {

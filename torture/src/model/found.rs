@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use event_store::{Appended, Error, IdempotencyRecord, Recorded, Store, StreamAppend, log};
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::draw::stranger;
@@ -20,27 +20,21 @@ use crate::Outcome;
 /// store that closes.
 pub(crate) async fn look_up(ground: &Ground<'_>, work: &Work) -> Outcome<Came> {
     ground.stores.are_at_rest().await;
-    let looked = async || {
-        let mut database = ground.cluster.connect().await?;
-        let came = look(&mut database, work).await?;
-        database.close().await?;
-        Ok::<_, sqlx::Error>(came)
-    };
+    let looked = async || look(&mut *ground.own.acquire().await?, work).await;
     insist(looked).await
 }
 
 /// All of it or nothing.
 async fn look(database: &mut PgConnection, work: &Work) -> sqlx::Result<Came> {
-    let mut look = database.begin().await?;
-    // Behind everything that the database has heard.
-    sqlx::query("select pg_advisory_xact_lock(7201)").execute(&mut *look).await?;
+    // Behind everything that the database has heard; nobody has to wait meanwhile.
+    sqlx::query("select pg_advisory_xact_lock(7201)").execute(&mut *database).await?;
     let mut events = vec![];
     for stream in &work.append.streams {
-        events.extend(those_of(&mut look, stream).await?);
+        events.extend(those_of(&mut *database, stream).await?);
     }
     let (mut record, mut is_kept) = (None, true);
     if let Some(asked) = &work.append.idempotency {
-        record = kept(&mut look, asked).await?;
+        record = kept(&mut *database, asked).await?;
         is_kept = record.is_some();
     }
     let expected = usize::try_from(work.events()).unwrap_or(usize::MAX);

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::time::sleep;
 
 use super::stores::Stores;
@@ -20,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Ground<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) stores: Stores,
+    /// As its superuser, past the stores and all that happens to them but its death.
+    pub(crate) own: PgPool,
     pub(crate) seed: u64,
     done: AtomicU64,
     over: AtomicBool,
@@ -30,9 +34,15 @@ pub(crate) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, stores: Stores, seed: u64) -> Ground<'a> {
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        stores: Stores,
+        own: PgConnectOptions,
+        seed: u64,
+    ) -> Ground<'a> {
+        let own = PgPoolOptions::new().max_connections(6).connect_lazy_with(own);
         let (done, over, counts, wrong, sum) = Default::default();
-        Ground { cluster, stores, seed, done, over, counts, wrong, sum }
+        Ground { cluster, stores, own, seed, done, over, counts, wrong, sum }
     }
 
     pub(crate) fn does(&self, operations: u64) {
