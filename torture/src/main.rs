@@ -68,7 +68,7 @@ enum Verb {
     Faults { faults: Vec<Fault> },
     /// Compares the log with a model in memory, operation by operation, while its database is killed.
     Model {
-        /// How many [default: 1000000, and 10000 in the short form].
+        /// How many [default: 1000000, and 4000 in the short form].
         #[arg(long)]
         operations: Option<u64>,
     },
@@ -78,7 +78,7 @@ const OPERATIONS: u64 = 1_000_000;
 /// The short form.
 const KILLS: usize = 20;
 const STORM: Duration = Duration::from_secs(20);
-const FEW_OPERATIONS: u64 = 10_000;
+const FEW_OPERATIONS: u64 = 4_000;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -109,12 +109,14 @@ fn figures(ground: &Ground<'_>, lasted: Duration) -> Vec<String> {
 
 /// One world after the other in each of so many places, until so much is done.
 async fn live(ground: &Ground<'_>, dice: &Dice, operations: u64) -> Outcome<()> {
+    // Where there is little to do, all places have some of it.
+    let fair = operations / WORLDS as u64 + 1;
     let plan = Mutex::new((0, operations));
     let next = || {
         let mut plan = plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (number, left) = *plan;
         let whose = dice.own(number + 1);
-        let many = (LEAST + whose.own(0).below(MORE)).min(left);
+        let many = (LEAST + whose.own(0).below(MORE)).min(fair).min(left);
         *plan = (number + 1, left - many);
         (many > 0).then(|| (many, World::new(ground, number, whose)))
     };
