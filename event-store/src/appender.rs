@@ -2,7 +2,7 @@
 //! in flight, as one round trip. Where more wait than a batch takes, the next full one is on its way
 //! while the database is still at the last.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -285,13 +285,7 @@ impl Appender {
                 Err(error) => fail(batch, error),
             };
         }
-        let mut worst: HashMap<usize, Reason> = HashMap::new();
-        for reason in reasons {
-            let said = worst.get(&reason.append).map(|said| said.why);
-            if said.is_none_or(|said| reason.why < said) {
-                worst.insert(reason.append, reason);
-            }
-        }
+        let worst = worst_of_each(reasons, groups);
         let fallen: Vec<usize> = worst.keys().map(|append| groups[append - 1]).collect();
         let mut returned = vec![];
         // Before anything is waited for: an erasure that is noticed meanwhile forgets them again.
@@ -358,6 +352,23 @@ impl Appender {
     }
 }
 
+/// What is told of each append that was not taken. Who followed one that had been written before may
+/// have been, too: only when it goes out without that one its own stream is looked at.
+fn worst_of_each(reasons: Vec<Reason>, groups: &[usize]) -> HashMap<usize, Reason> {
+    let mut worst: HashMap<usize, Reason> = HashMap::new();
+    for reason in reasons {
+        let said = worst.get(&reason.append).map(|said| said.why);
+        if said.is_none_or(|said| reason.why < said) {
+            worst.insert(reason.append, reason);
+        }
+    }
+    let group = |reason: &Reason| groups[reason.append - 1];
+    let done: HashSet<usize> =
+        worst.values().filter(|reason| reason.why == Why::Done).map(group).collect();
+    worst.retain(|_, reason| reason.why == Why::Done || !done.contains(&group(reason)));
+    worst
+}
+
 /// Their payloads may hold tokens under a key that is gone: the callers must encrypt again.
 fn refuse_erased(batch: Vec<Request>) -> Vec<Request> {
     for request in batch {
@@ -392,5 +403,33 @@ fn is_lost(error: &sqlx::Error) -> bool {
                 || code.starts_with("40")
         }),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_followed_one_that_was_done_is_told_nothing_yet() {
+        let reason = |append, why| Reason { append, why, detail: None };
+        let reasons = || {
+            vec![
+                reason(1, Why::Idempotency),
+                reason(1, Why::Done),
+                reason(2, Why::Claim),
+                reason(3, Why::Version),
+                reason(3, Why::Claim),
+            ]
+        };
+        let told = |groups: &[usize]| {
+            let worst = worst_of_each(reasons(), groups);
+            let mut told: Vec<_> = worst.values().map(|r| (r.append, r.why)).collect();
+            told.sort_unstable();
+            told
+        };
+        let (first, last) = ((1, Why::Done), (3, Why::Claim));
+        assert_eq!(told(&[0, 0, 2]), [first, last]);
+        assert_eq!(told(&[0, 1, 1]), [first, (2, Why::Claim), last]);
     }
 }

@@ -2,6 +2,7 @@
 //! personal data that nobody can read in it.
 
 mod keys;
+mod repeats;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 
@@ -38,6 +40,10 @@ impl Dice {
     pub(crate) fn up_to(&mut self, longest: Duration) -> Duration {
         let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
         Duration::from_micros(self.below(longest))
+    }
+
+    pub(crate) fn id(&mut self) -> Uuid {
+        Uuid::from_u64_pair(self.throw(), self.throw())
     }
 
     /// One of these; of none, nothing.

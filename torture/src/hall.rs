@@ -14,7 +14,7 @@ use crate::programs::Programs;
 use crate::proxy::Proxy;
 use crate::stage::{Setting, Stage};
 use crate::trial::{self, CLIENTS, Report};
-use crate::{Outcome, crash, walk};
+use crate::{Outcome, crash, model, walk};
 
 /// After so many kills all is reckoned, and another database begins.
 const ROUND: usize = 100;
@@ -64,6 +64,17 @@ impl Hall {
             }
         }
         Ok(true)
+    }
+
+    /// The log alone, without a server: so many operations, compared one by one.
+    pub(crate) async fn model(&self, operations: u64) -> Outcome<bool> {
+        let place = self.place("model");
+        let cluster = Cluster::start(place.join("pg")).await?;
+        self.says(&format!("model: {operations} operations"));
+        let report = model::run(self, &cluster, operations).await?;
+        cluster.stop().await?;
+        drop(cluster);
+        self.came_out(&place, &report)
     }
 
     /// First each command is cut off at each of its statements, then all is cut at random.
@@ -190,17 +201,21 @@ impl Hall {
         well
     }
 
-    /// Says what came out; clears away what went well.
     async fn ends(&self, stage: Stage, report: &Report) -> Outcome<bool> {
-        for figure in &report.figures {
-            self.says(&format!("  {figure}"));
-        }
         stage.cluster.stop().await?;
         let place = stage.dir.clone();
         drop(stage);
+        self.came_out(&place, report)
+    }
+
+    /// Says what came out; clears away what went well.
+    fn came_out(&self, place: &Path, report: &Report) -> Outcome<bool> {
+        for figure in &report.figures {
+            self.says(&format!("  {figure}"));
+        }
         if report.wrong.is_empty() {
             self.says("  all is as it should be");
-            clear(&place)?;
+            clear(place)?;
             return Ok(true);
         }
         for wrong in &report.wrong {

@@ -1,5 +1,5 @@
 //! Torture: the real program, over a real database and between simulated providers, through what
-//! machines do to programs. A seed repeats what is done; whom it hits in what stays a matter of time.
+//! machines do to programs; and the log by itself beside a model of it. A seed repeats what is done; whom it hits in what stays a matter of time.
 
 mod ask;
 mod clients;
@@ -9,6 +9,7 @@ mod dice;
 mod faults;
 mod hall;
 mod ledger;
+mod model;
 mod programs;
 mod proxy;
 mod reckoning;
@@ -65,11 +66,19 @@ enum Verb {
     },
     /// What machines and neighbours do to a database; all of it, if none is named.
     Faults { faults: Vec<Fault> },
+    /// Compares the log with a model in memory, operation by operation, while its database is killed.
+    Model {
+        /// How many [default: 1000000, and 4000 in the short form].
+        #[arg(long)]
+        operations: Option<u64>,
+    },
 }
 
+const OPERATIONS: u64 = 1_000_000;
 /// The short form.
 const KILLS: usize = 20;
 const STORM: Duration = Duration::from_secs(20);
+const FEW_OPERATIONS: u64 = 4_000;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -101,8 +110,13 @@ async fn run(arguments: Arguments) -> Outcome<bool> {
         Some(Verb::Proxy { minutes }) => hall.wire(Duration::from_secs(60 * minutes)).await,
         Some(Verb::Faults { faults }) if !faults.is_empty() => hall.faults(&faults).await,
         Some(Verb::Faults { .. }) => hall.faults(&Fault::ALL).await,
+        Some(Verb::Model { operations }) => {
+            let usual = if hall.short { FEW_OPERATIONS } else { OPERATIONS };
+            hall.model(operations.unwrap_or(usual)).await
+        }
         None => {
             let well = hall.crash(KILLS).await? && hall.wire(STORM).await?;
+            let well = well && hall.model(FEW_OPERATIONS).await?;
             Ok(well && hall.faults(&Fault::ALL).await?)
         }
     }
