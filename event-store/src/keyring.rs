@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub(crate) struct Keyring {
     pool: Sessions,
     pub(crate) master: MasterKey,
     cache: Arc<Cache<(Uuid, KeyName), Key>>,
+    /// How often everything was forgotten.
+    forgotten: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -44,7 +47,7 @@ impl std::fmt::Debug for Keyring {
 
 impl Keyring {
     pub(crate) fn new(pool: Sessions, master: MasterKey) -> Self {
-        Keyring { pool, master, cache: Arc::new(Cache::new(CACHED)) }
+        Keyring { pool, master, cache: Arc::new(Cache::new(CACHED)), forgotten: Arc::default() }
     }
 
     /// The keys of these names, and those among them that are not there yet: they come to be with
@@ -104,6 +107,7 @@ impl Keyring {
 
     /// Forgets everything: after an erasure somewhere, a cached key may be one that is destroyed.
     pub(crate) fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.cache.clear();
     }
 
@@ -120,6 +124,7 @@ impl Keyring {
         if names.is_empty() {
             return Ok(HashMap::new());
         }
+        let forgotten = self.forgotten.load(Ordering::SeqCst);
         let (subjects, classes) = columns(names);
         let rows: Vec<(Uuid, i16, Option<Vec<u8>>)> = sqlx::query_as(&within(
             "select k.subject, k.class, k.wrapped
@@ -143,6 +148,12 @@ impl Keyring {
             let key = Key::try_from(plain).map_err(|_| KeyError::WrongMasterKey)?;
             self.cache.insert((tenant, name), key);
             keys.insert(name, Some(key));
+        }
+        // An erasure that was noticed meanwhile may have destroyed what was read before it.
+        if self.forgotten.load(Ordering::SeqCst) != forgotten {
+            for name in keys.keys() {
+                self.cache.remove(&(tenant, *name));
+            }
         }
         Ok(keys)
     }
