@@ -52,7 +52,7 @@ async fn two() -> (App, Organization, Organization) {
 #[tokio::test]
 async fn a_query_that_tells_no_organisation_sees_nothing() {
     let (app, ours, theirs) = two().await;
-    let (owner, pool) = (&app.db.database.owner, &app.db.database.app);
+    let (owner, pool) = (&app.db.database.owner, app.db.database.app.pool());
     let tables = guarded(owner).await;
     for known in ["events", "claims", "idempotency_keys", "secrets", "read_data.inbox_g1"] {
         assert!(tables.iter().any(|table| table == known), "{known}: {tables:?}");

@@ -21,11 +21,11 @@ async fn what_one_process_does_no_other_does() {
     let db = TestDatabase::new().await;
     let (one, other) = (db.store().await, db.store().await);
     let lease = taken(&one).await.unwrap();
-    assert!(Leases::is_held(one.pool(), NAME).await.unwrap());
+    assert!(Leases::is_held(one.worker(), NAME).await.unwrap());
     assert_eq!(taken(&other).await, None);
     assert_eq!(taken(&one).await, None, "not even twice in one process");
     one.leases().release(std::slice::from_ref(&lease)).await.unwrap();
-    assert!(!Leases::is_held(one.pool(), NAME).await.unwrap());
+    assert!(!Leases::is_held(one.worker(), NAME).await.unwrap());
     assert!(taken(&other).await.unwrap().fence() > lease.fence());
 }
 
