@@ -56,7 +56,8 @@ impl Sessions {
         self.kept().len()
     }
 
-    pub(crate) async fn close(&self) {
+    /// Waits until all sessions have come back, and ends them.
+    pub async fn close(&self) {
         // From here on none is kept any more, and the pool waits for those that are.
         let closing = self.pool.close();
         self.kept().clear();

@@ -2,13 +2,13 @@
 //! does it.
 
 /// The inputs, in the order of the lines.
-pub fn read(text: &str) -> Vec<Vec<u8>> {
+pub(crate) fn read(text: &str) -> Vec<Vec<u8>> {
     text.lines().map(unescaped).collect()
 }
 
 /// Sorted, so that a change is seen where it was made.
 #[allow(dead_code, reason = "who only reads a corpus needs no writing")]
-pub fn write(inputs: impl IntoIterator<Item = Vec<u8>>) -> String {
+pub(crate) fn write(inputs: impl IntoIterator<Item = Vec<u8>>) -> String {
     let mut lines: Vec<String> = inputs.into_iter().map(|input| escaped(&input) + "\n").collect();
     lines.sort();
     lines.dedup();
