@@ -15,6 +15,9 @@ use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
 
 use crate::database::RESTED;
 
+/// What an open log holds of its pool all the time: the appender's two lanes, and who hears of news.
+const HELD: usize = 3;
+
 /// A pool beside which some of its sessions are kept. Runs statements like the pool does; whoever
 /// wants a transaction asks the pool. Cheap to clone.
 #[derive(Clone)]
@@ -36,10 +39,10 @@ impl fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Keeps half of what the pool may hold: the other half is for whoever asks the pool itself.
+    /// Keeps half of what the pool may hold and nobody else has for long.
     pub(crate) fn of(pool: PgPool) -> Sessions {
-        let most = pool.options().get_max_connections() as usize / 2;
-        Sessions { pool, kept: Arc::default(), most }
+        let most = pool.options().get_max_connections() as usize;
+        Sessions { pool, kept: Arc::default(), most: most.saturating_sub(HELD) / 2 }
     }
 
     /// Keeps none.
@@ -138,5 +141,23 @@ impl Executor<'_> for &Sessions {
     ) -> BoxFuture<'e, Result<Describe<Postgres>, Error>> {
         let sessions = self.clone();
         async move { sessions.take().await?.describe(sql).await }.boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_asks_the_pool_itself_finds_a_session_however_many_rest() {
+        for most in 1..40 {
+            let pool = PgPoolOptions::new()
+                .max_connections(most)
+                .connect_lazy_with(PgConnectOptions::new());
+            let kept = Sessions::of(pool).most;
+            assert!(kept == 0 || kept + HELD < most as usize, "{kept} of {most}");
+        }
     }
 }
