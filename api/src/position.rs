@@ -14,7 +14,7 @@ use projections::letters::{self, Stale};
 use projections::standing::standing;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::State;
 use crate::problem::{self, Problem};
@@ -114,9 +114,11 @@ pub(crate) async fn ready(
 ) -> Result<Live, Problem> {
     let database = &state.database;
     reached(state, min, &format!("read model {}", model.name()), async || {
-        let live = state.live.look(async || match generation::all_live(&database.app).await {
-            Ok(live) => Ok(Arc::new(live)),
-            Err(error) => Err(event_store::Error::from(error)),
+        let live = state.live.look(async || {
+            // All wait for this one: a session that has gone silent must not keep them for ever.
+            let look = timeout(PATIENCE, generation::all_live(&database.app)).await;
+            let live = look.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            live.map(Arc::new).map_err(event_store::Error::from)
         });
         let live = live.await?;
         let Some(live) = live.get(model.name()) else {

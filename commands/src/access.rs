@@ -164,7 +164,7 @@ impl Access {
         if let Some(found) = self.found(&hash) {
             return Ok(found);
         }
-        let _turn = self.checking.turn(hash).await;
+        let _turn = self.checking.turn_soon(hash).await?;
         if let Some(found) = self.found(&hash) {
             return Ok(found);
         }

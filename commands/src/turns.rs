@@ -3,8 +3,15 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+use crate::Error;
+
+/// As long as one may wait for a session of the database.
+const SOON: Duration = Duration::from_secs(4);
 
 /// Who has, or waits for, a turn at each key. A key that nobody wants is not kept. Cheap to clone.
 #[derive(Debug)]
@@ -41,6 +48,12 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         };
         let _place = Place { turns: self.clone(), key };
         Turn { _turn: turn.lock_owned().await, _place }
+    }
+
+    /// The same, but not for long: whoever has the turn may wait for a database that is gone.
+    pub(crate) async fn turn_soon(&self, key: K) -> Result<Turn<K>, Error> {
+        let turn = timeout(SOON, self.turn(key)).await;
+        turn.map_err(|_| event_store::Error::from(sqlx::Error::PoolTimedOut).into())
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<K, Line>> {

@@ -146,13 +146,15 @@ impl Keyring {
             };
             let plain = self.master.unwrap(&wrapped, &bound_to(tenant, name))?;
             let key = Key::try_from(plain).map_err(|_| KeyError::WrongMasterKey)?;
-            self.cache.insert((tenant, name), key);
             keys.insert(name, Some(key));
         }
         // An erasure that was noticed meanwhile may have destroyed what was read before it.
-        if self.forgotten.load(Ordering::SeqCst) != forgotten {
-            for name in keys.keys() {
-                self.cache.remove(&(tenant, *name));
+        for (name, key) in keys.iter().filter_map(|(name, key)| Some((*name, (*key)?))) {
+            if self.forgotten.load(Ordering::SeqCst) == forgotten {
+                self.cache.insert((tenant, name), key);
+            }
+            if self.forgotten.load(Ordering::SeqCst) != forgotten {
+                self.cache.remove(&(tenant, name));
             }
         }
         Ok(keys)

@@ -234,17 +234,7 @@ pub async fn page(
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
     find.sql.push(" and last_message_at is not null");
-    match filter.states[..] {
-        [] => {}
-        // A single state walks its own index in order.
-        [state] => {
-            find.when("state = {}", Some(state.as_str()));
-        }
-        _ => {
-            let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-            find.when("state = any({})", Some(states));
-        }
-    }
+    find.is_one_of("state", filter.states.iter().map(|state| state.as_str()));
     match filter.assignee {
         Assignee::Anyone => {}
         Assignee::Nobody => {

@@ -288,17 +288,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
-    match filter.states[..] {
-        [] => {}
-        // A single state walks its own index in order.
-        [state] => {
-            find.when("state = {}", Some(state.as_str()));
-        }
-        _ => {
-            let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-            find.when("state = any({})", Some(states));
-        }
-    }
+    find.is_one_of("state", filter.states.iter().map(|state| state.as_str()));
     find.when("ticket_id = {}", filter.ticket);
     find.when("contact_id = {}", filter.contact);
     if let Some((at, payout)) = after {

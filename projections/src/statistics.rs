@@ -29,7 +29,8 @@ pub async fn run(database: Database, mut stop: watch::Receiver<bool>) {
 pub async fn refresh(owner: &PgPool) -> sqlx::Result<usize> {
     let outdated: Vec<String> = sqlx::query_scalar(
         "select relid::regclass::text from pg_stat_user_tables
-          where schemaname in ('read_data', 'public')
+          where (schemaname = 'read_data' or relname in
+                  ('claims', 'effects', 'events', 'idempotency_keys', 'personal_keys'))
             and n_mod_since_analyze > 200 + n_live_tup / 2",
     )
     .fetch_all(owner)

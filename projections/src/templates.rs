@@ -285,9 +285,8 @@ pub async fn page(
     after: Option<Cursor>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
-    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
     let mut find = finder.select("r.*");
-    find.when("state = any({})", (!states.is_empty()).then_some(states))
+    find.is_one_of("state", filter.states.iter().map(|state| state.as_str()))
         .when("channel_id = {}", filter.channel)
         .when("category = {}", filter.category.map(Category::as_str))
         .when("language = {}", filter.language)

@@ -255,21 +255,8 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
-    match filter.states[..] {
-        [] => {}
-        // A single state walks its own index in order.
-        [state] => {
-            find.when("state = {}", Some(state.as_str()));
-        }
-        _ => {
-            let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-            find.when("state = any({})", Some(states));
-        }
-    }
-    if !filter.priorities.is_empty() {
-        let priorities: Vec<&str> = filter.priorities.iter().map(|one| one.as_str()).collect();
-        find.when("priority = any({})", Some(priorities));
-    }
+    find.is_one_of("state", filter.states.iter().map(|state| state.as_str()));
+    find.is_one_of("priority", filter.priorities.iter().map(|one| one.as_str()));
     match filter.assignee {
         Assignee::Anyone => {}
         Assignee::Nobody => {

@@ -3,6 +3,7 @@
 
 mod keys;
 mod repeats;
+mod sessions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,5 +1,6 @@
 //! Torture: the real program, over a real database and between simulated providers, through what
-//! machines do to programs; and the log by itself beside a model of it. A seed repeats what is done; whom it hits in what stays a matter of time.
+//! machines do to programs; and the log by itself beside a model of it. A seed repeats what is done;
+//! whom it hits in what stays a matter of time.
 
 mod ask;
 mod clients;

@@ -74,7 +74,7 @@ impl Routes {
         if let Some(known) = self.trusted(channel) {
             return Ok(known.route.clone());
         }
-        let _turn = self.looking.turn(channel).await;
+        let _turn = self.looking.turn_soon(channel).await?;
         if let Some(known) = self.trusted(channel) {
             return Ok(known.route.clone());
         }

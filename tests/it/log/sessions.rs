@@ -1,0 +1,53 @@
+//! Sessions that answer, handed from one statement to the next.
+
+use std::time::Duration;
+
+use event_store::tenant::within;
+use futures_util::future::join_all;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::support::TestDatabase;
+
+#[tokio::test]
+async fn whoever_waits_for_a_session_gets_one_however_busy_the_others_are() {
+    let db = TestDatabase::new().await;
+    let sessions = &db.database.app;
+    let most = sessions.pool().options().get_max_connections();
+    let busy = (0..most).map(async |_| {
+        loop {
+            sqlx::query("select pg_sleep(0.002)").execute(sessions).await.unwrap();
+        }
+    });
+    let waiting = async {
+        for _ in 0..20 {
+            drop(sessions.pool().acquire().await.unwrap());
+            sqlx::query("select 1").execute(sessions).await.unwrap();
+        }
+    };
+    tokio::select! {
+        waited = timeout(Duration::from_secs(60), waiting) => waited.unwrap(),
+        _ = join_all(busy) => unreachable!("they go on for ever"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_handed_on_knows_nothing_of_whom_it_served() {
+    let db = TestDatabase::new().await;
+    let sessions = &db.database.app;
+    for _ in 0..20 {
+        let served: Uuid = sqlx::query_scalar(&within("select t.id"))
+            .bind(Uuid::from_u128(7))
+            .fetch_one(sessions)
+            .await
+            .unwrap();
+        assert_eq!(served, Uuid::from_u128(7));
+        let refused = sqlx::query("select 1 / 0").execute(sessions).await;
+        assert!(refused.is_err());
+        let told: Option<String> = sqlx::query_scalar("select current_setting('app.tenant', true)")
+            .fetch_one(sessions)
+            .await
+            .unwrap();
+        assert_eq!(told.unwrap_or_default(), "");
+    }
+}
