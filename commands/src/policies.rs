@@ -10,9 +10,9 @@ pub mod submit_templates;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use event_store::log;
 use event_store::log::Recorded;
 use event_store::subscription::Subscription;
+use event_store::{log, transaction};
 use sqlx::PgConnection;
 use tokio::sync::watch;
 
@@ -83,7 +83,7 @@ pub async fn follow<P: Policy>(
     let page: Vec<log::Recorded> = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let failed = |error| Error::from(event_store::Error::from(error));
-    let mut tx = commands.store().worker().begin().await.map_err(failed)?;
+    let mut tx = transaction::begin(commands.store().worker()).await.map_err(failed)?;
     // The checkpoint first: it makes a twin wait, and then fail.
     subscription.advance(&mut tx, last).await?;
     let mut due = false;

@@ -20,6 +20,7 @@ pub mod subscription;
 mod sweep;
 pub mod tail;
 pub mod tenant;
+pub mod transaction;
 #[doc(hidden)]
 pub mod untrusted;
 

@@ -7,8 +7,8 @@ mod view;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use event_store::Database;
 use event_store::lease::Leases;
+use event_store::{Database, transaction};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::{Error, MODELS, Model, live, rebuild};
@@ -90,7 +90,7 @@ pub(crate) async fn create(
     model: &dyn Model,
     state: &str,
 ) -> Result<Generation, Error> {
-    let mut tx = owner.begin().await?;
+    let mut tx = transaction::begin(owner).await?;
     // One maker at a time, or two would take the same number.
     sqlx::query("select pg_advisory_xact_lock(7202, hashtext($1))")
         .bind(model.name())
@@ -166,7 +166,7 @@ pub(crate) async fn index_key(
     let (name, table, key) = (model.name(), model.table(generation), names(model.key()));
     let made =
         format!("create unique index if not exists {name}_g{generation}_pkey on {table} ({key})");
-    let mut tx = owner.begin().await?;
+    let mut tx = transaction::begin(owner).await?;
     sqlx::query(SORT_MEMORY).execute(&mut *tx).await?;
     sqlx::query(&made).execute(&mut *tx).await?;
     let bound: bool = sqlx::query_scalar(
@@ -396,7 +396,7 @@ async fn remove(
     generation: i32,
     state: &str,
 ) -> sqlx::Result<()> {
-    let mut tx = owner.begin().await?;
+    let mut tx = transaction::begin(owner).await?;
     let gone = "delete from generations where model = $1 and generation = $2 and state = $3";
     let gone = sqlx::query(gone).bind(model.name()).bind(generation).bind(state);
     if gone.execute(&mut *tx).await?.rows_affected() == 0 {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use event_store::lease::Leases;
-use event_store::{Database, log};
+use event_store::{Database, log, transaction};
 use serde::Serialize;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -225,7 +225,7 @@ async fn revive(
         deleted: deletes.len(),
         deletes: format!("[{}]", deletes.join(",")),
     };
-    let mut tx = pool.begin().await?;
+    let mut tx = transaction::begin(pool).await?;
     generation::hold(&mut tx, feed.model, &feed.generation, fence).await?;
     if let Err(error) = generation::put(&mut tx, feed.model, generation, &changes).await {
         let error = Error::from(error);

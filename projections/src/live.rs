@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use event_store::{Database, Store, log};
+use event_store::{Database, Store, log, transaction};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
 use tracing::{Level, Span, span_enabled};
@@ -326,7 +326,7 @@ async fn begin(database: &Database) -> sqlx::Result<Transaction<'static, Postgre
     let settings = "begin; set local synchronous_commit = off; set local enable_seqscan = off; \
          set local enable_hashjoin = off; set local enable_mergejoin = off; \
          set local plan_cache_mode = force_generic_plan";
-    database.projector.begin_with(settings).await
+    transaction::begin_with(&database.projector, settings).await
 }
 
 /// A page that a read model has taken in, and how long it took.

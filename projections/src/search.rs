@@ -12,7 +12,7 @@ use domain::contact::{Event, Identities};
 use event_store::codec::Opened;
 use event_store::subscription::Subscription;
 use event_store::tenant::within;
-use event_store::{Database, Store, log};
+use event_store::{Database, Store, log, transaction};
 use sqlx::PgExecutor;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -97,7 +97,7 @@ pub async fn position(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
 
 /// Forgets everything and reads the log anew; whoever feeds now notices.
 pub async fn rebuild(database: &Database) -> sqlx::Result<()> {
-    let mut tx = database.projector.begin().await?;
+    let mut tx = transaction::begin(&database.projector).await?;
     // The checkpoint first: it makes a feeder in the middle of a page wait, and then fail.
     sqlx::query("update subscriptions set position = 0 where name = $1")
         .bind(NAME)
@@ -120,7 +120,7 @@ async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallib
             continue;
         };
         let values = open(store, told(page)).await?;
-        let mut tx = database.projector.begin().await?;
+        let mut tx = transaction::begin(&database.projector).await?;
         // The checkpoint first: nobody else may be writing the same tokens.
         subscription.advance(&mut tx, last).await?;
         replace(&mut tx, store, &values).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use event_store::log;
+use event_store::{log, transaction};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -60,7 +60,7 @@ impl fmt::Display for Difference {
 
 /// The live rows and the checkpoint they belong to, from one snapshot.
 pub async fn live(pool: &PgPool, model: &'static dyn Model) -> Result<Rows, Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = transaction::begin(pool).await?;
     sqlx::query("set transaction isolation level repeatable read, read only")
         .execute(&mut *tx)
         .await?;

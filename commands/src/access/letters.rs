@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::user::Email;
+use event_store::transaction;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -121,7 +122,7 @@ pub async fn write_all(commands: &Commands) -> Result<(), Error> {
 /// whether there was one. Its row is locked while it is written: who dies over it lets go of it.
 async fn write_next(commands: &Commands) -> Result<bool, Error> {
     let failed = |error| Error::from(event_store::Error::from(error));
-    let mut tx = commands.store().worker().begin().await.map_err(failed)?;
+    let mut tx = transaction::begin(commands.store().worker()).await.map_err(failed)?;
     let next: Option<Uuid> = sqlx::query_scalar(
         "select id from asked_letters where due_at <= clock_timestamp()
           order by due_at limit 1 for update skip locked",

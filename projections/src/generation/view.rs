@@ -1,5 +1,6 @@
 //! The view through which SQL users see a read model: it is pointed at the generation that is fed.
 
+use event_store::transaction;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{Error, Model, live};
@@ -74,7 +75,7 @@ pub(crate) async fn try_show(
     generation: i32,
     patience: &str,
 ) -> Result<bool, Error> {
-    let mut tx = owner.begin().await?;
+    let mut tx = transaction::begin(owner).await?;
     match show(&mut tx, model, generation, patience).await {
         Ok(()) => tx.commit().await?,
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => {

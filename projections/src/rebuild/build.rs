@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_store::{Database, log};
+use event_store::{Database, log, transaction};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
@@ -206,7 +206,7 @@ impl Build {
         if self.feed.rows.outdated().is_some() {
             self.key().await?;
         }
-        let mut tx = self.database.owner.begin().await?;
+        let mut tx = transaction::begin(&self.database.owner).await?;
         self.feed.copy(&mut tx).await?;
         self.note_progress(&mut tx).await?;
         tx.commit().await?;
@@ -272,7 +272,7 @@ impl Build {
             let page = log::page(&self.database.projector, self.position, until, PIECE).await?;
             let Some(last) = page.last().map(|event| event.position) else { break };
             let page: Vec<Decoded> = page.into_iter().map(decode).collect();
-            let mut tx = self.database.owner.begin().await?;
+            let mut tx = transaction::begin(&self.database.owner).await?;
             self.feed.take_piecemeal(&mut tx, &page).await?;
             self.position = last;
             self.note_progress(&mut tx).await?;
@@ -310,7 +310,7 @@ impl Build {
         stream::iter(indexes)
             .map(Ok)
             .try_for_each_concurrent(2, async |made| {
-                let mut tx = owner.begin().await?;
+                let mut tx = transaction::begin(owner).await?;
                 sqlx::query(generation::SORT_MEMORY).execute(&mut *tx).await?;
                 sqlx::query(&made).execute(&mut *tx).await?;
                 tx.commit().await
@@ -324,7 +324,7 @@ impl Build {
     async fn start_over(&mut self) -> Result<(), Error> {
         let until = self.position;
         let (model, building) = (self.model(), &self.feed.generation);
-        let mut tx = self.database.owner.begin().await?;
+        let mut tx = transaction::begin(&self.database.owner).await?;
         generation::take_over(&mut *tx, model, building, self.fence).await?;
         sqlx::query("delete from rebuild_progress where model = $1 and generation = $2")
             .bind(model.name())
@@ -352,7 +352,7 @@ impl Build {
     pub(super) async fn swap(&mut self) -> Result<(), Error> {
         self.enter(Phase::Swapping, self.position);
         self.fold_until(log::head(&self.database.projector).await?).await?;
-        let mut tx = self.database.owner.begin().await?;
+        let mut tx = transaction::begin(&self.database.owner).await?;
         let live = generation::stop_live(&mut tx, self.model()).await?;
         // No reader may see the position go back.
         self.fold_until(live.as_ref().map_or(0, |live| live.position)).await?;
@@ -377,7 +377,7 @@ async fn open(
     building: Generation,
     fence: i64,
 ) -> Result<Feed, Error> {
-    let mut tx = database.owner.begin().await?;
+    let mut tx = transaction::begin(&database.owner).await?;
     let building = generation::take_over(&mut *tx, model, &building, fence).await?;
     let Generation { generation, .. } = building;
     // Table and progress row are both unlogged: a crash of the database empties both.

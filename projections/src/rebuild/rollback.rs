@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use event_store::Database;
 use event_store::lease::Leases;
+use event_store::{Database, transaction};
 
 use crate::feed::Feed;
 use crate::rebuild::build::Build;
@@ -47,7 +47,7 @@ async fn swap(
     let old = generation::in_state(owner, model, "old").await?;
     let old = old.ok_or(Error::NothingBefore(model.name()))?;
     // From here on it is a build whose table is complete as far as it has read.
-    let mut tx = owner.begin().await?;
+    let mut tx = transaction::begin(owner).await?;
     let old = generation::take_over(&mut *tx, model, &old, fence).await?;
     sqlx::query(
         "insert into rebuild_progress (model, generation, position) values ($1, $2, $3)

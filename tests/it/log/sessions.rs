@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use event_store::tenant::within;
+use event_store::transaction::begin;
 use futures_util::future::join_all;
+use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -50,4 +52,20 @@ async fn a_session_that_is_handed_on_knows_nothing_of_whom_it_served() {
             .unwrap();
         assert_eq!(told.unwrap_or_default(), "");
     }
+}
+
+#[tokio::test]
+async fn what_was_begun_for_nobody_is_over_before_the_next_has_the_session() {
+    let db = TestDatabase::new().await;
+    let options = db.database.owner.connect_options();
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with((*options).clone());
+    let mut gone = 0;
+    for micros in (0..400).step_by(2) {
+        let begun = timeout(Duration::from_micros(micros), begin(&pool)).await;
+        gone += u32::from(begun.is_err());
+        drop(begun);
+        // It refuses to run within a transaction.
+        sqlx::query("vacuum claims").execute(&pool).await.unwrap();
+    }
+    assert!(gone > 10, "only {gone} went away before they had what they wanted");
 }
