@@ -31,7 +31,10 @@ use crate::routes::templates::form::{self, Form};
 use crate::routes::{audit, workspace};
 use crate::{address, auth, phone, reading, region};
 
-pub const PARSERS: &[(&str, fn(&[u8]))] =
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] =
     &[("names", names), ("request_bodies", request_bodies), ("request_heads", request_heads)];
 
 /// A query in a line, a header in each of the next ones, then the body of a request.

@@ -11,7 +11,10 @@ use crate::gateways::whatsapp::webhook::{self, Message, Notification, Update};
 
 pub use providers::{graph_answers, pawapay_answers, pawapay_signatures};
 
-pub const PARSERS: &[(&str, fn(&[u8]))] = &[
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] = &[
     ("access_tokens", access_tokens),
     ("graph_answers", graph_answers),
     ("pawapay_answers", pawapay_answers),

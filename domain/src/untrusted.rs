@@ -12,7 +12,10 @@ use crate::secret::Secret;
 use crate::team::{Schedule, Time};
 use crate::user::Email;
 
-pub const PARSERS: &[(&str, fn(&[u8]))] = &[("stored_events", stored_events), ("values", values)];
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] = &[("stored_events", stored_events), ("values", values)];
 
 /// An event's aggregate, name and version in a line, then its payload. What is read of it says the
 /// same when it is written and read again.

@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use crate::codec::{Token, clear_parts, seal, visit};
 
-pub const PARSERS: &[(&str, fn(&[u8]))] = &[("personal_tokens", personal_tokens)];
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] = &[("personal_tokens", personal_tokens)];
 
 const KEY: [u8; 32] = [7; 32];
 const TENANT: Uuid = Uuid::from_u128(1);

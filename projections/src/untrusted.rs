@@ -3,7 +3,10 @@
 
 use crate::search::tokens::{of_number, of_words, wanted};
 
-pub const PARSERS: &[(&str, fn(&[u8]))] = &[("search_texts", search_texts)];
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] = &[("search_texts", search_texts)];
 
 /// A text as a name, a number and a search. Who is looked for by their whole name is found.
 pub fn search_texts(bytes: &[u8]) {

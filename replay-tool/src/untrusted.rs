@@ -6,7 +6,10 @@ use serde_json::Value;
 use crate::verbs::import::source::SourceEvent;
 use crate::verbs::import::stream::prepare;
 
-pub const PARSERS: &[(&str, fn(&[u8]))] = &[("import_lines", import_lines)];
+/// A reader and its name.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: &[Parser] = &[("import_lines", import_lines)];
 
 /// Type, event, version and metadata in a line each, then the payload, as postgres-es keeps an
 /// event. What is taken of it can be kept, and read by whoever reads the log.
