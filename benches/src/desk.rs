@@ -12,7 +12,7 @@ use domain::aggregate::Role;
 use event_store::log as events;
 use projections::search;
 use serde_json::{Value, json};
-use simulators::whatsapp::{self, Line, Person};
+use simulators::whatsapp::{self, Line, customer, line};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -135,14 +135,6 @@ pub(crate) async fn caught_up(log: &Log) -> Outcome<Duration> {
     }
 }
 
-fn line() -> Line {
-    Line {
-        account_id: "1097".to_owned(),
-        phone_number_id: "1044".to_owned(),
-        display_phone_number: "15550100200".to_owned(),
-    }
-}
-
 /// Connects the line that customers write to.
 async fn connect(address: SocketAddr, key: &str) -> Outcome<Uuid> {
     let Line { account_id, phone_number_id, display_phone_number } = line();
@@ -159,7 +151,7 @@ async fn connect(address: SocketAddr, key: &str) -> Outcome<Uuid> {
 }
 
 fn phone(number: usize) -> String {
-    format!("25419{number:07}")
+    customer(number).wa_id.unwrap_or_default().into_owned()
 }
 
 /// Some of the customers, who share a connection of the provider's and write by turns. Nobody else
@@ -218,12 +210,7 @@ struct Letter {
 
 impl Letter {
     fn from(number: usize) -> Letter {
-        let person = Person {
-            name: format!("Customer {number}").into(),
-            username: None,
-            wa_id: Some(phone(number).into()),
-            user_id: None,
-        };
+        let person = customer(number);
         let (id, content) = (wamid(), json!({"body": "Is the red pot still there?"}));
         let said =
             whatsapp::message(&line(), &person, &id, Utc::now(), "text", content, Value::Null);

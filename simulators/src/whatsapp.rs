@@ -11,7 +11,7 @@ mod day;
 pub mod people;
 
 pub use day::day;
-pub use people::Person;
+pub use people::{Person, customer};
 
 /// One WhatsApp number of a business, by the names that Meta gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub struct Line {
     pub phone_number_id: String,
     /// Digits with country code.
     pub display_phone_number: String,
+}
+
+/// The line of a made-up shop.
+pub fn line() -> Line {
+    Line {
+        account_id: "1097".to_owned(),
+        phone_number_id: "1044".to_owned(),
+        display_phone_number: "15550100200".to_owned(),
+    }
 }
 
 /// One POST to our webhook.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use simulators::graph::{self, Graph};
 use simulators::pawapay::{self, Pawapay};
 use simulators::smtp::Sink;
-use simulators::whatsapp::{Line, Person};
+pub(crate) use simulators::whatsapp::{customer, line};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
@@ -55,23 +55,6 @@ pub(crate) struct Stage {
     mail: Sink,
     port: u16,
     server: Mutex<Option<Process>>,
-}
-
-pub(crate) fn line() -> Line {
-    Line {
-        account_id: "1097".into(),
-        phone_number_id: "1044".into(),
-        display_phone_number: "15550100200".into(),
-    }
-}
-
-pub(crate) fn customer(number: usize) -> Person {
-    Person {
-        name: format!("Customer {number}").into(),
-        username: None,
-        wa_id: Some(format!("2541900{number:05}").into()),
-        user_id: None,
-    }
 }
 
 impl Stage {

@@ -16,6 +16,16 @@ pub struct Person {
     pub user_id: Option<Cow<'static, str>>,
 }
 
+/// One of many.
+pub fn customer(number: usize) -> Person {
+    Person {
+        name: format!("Customer {number}").into(),
+        username: None,
+        wa_id: Some(format!("25419{number:07}").into()),
+        user_id: None,
+    }
+}
+
 impl Person {
     pub const fn with_phone(name: &'static str, wa_id: &'static str) -> Self {
         Person {

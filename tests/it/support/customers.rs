@@ -2,36 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use simulators::whatsapp::{self, Line, Person};
+use simulators::whatsapp::{self, Person};
+pub(crate) use simulators::whatsapp::{customer, line};
 
-use super::{Answer, App, LINE, Organization};
+use super::{Answer, App, Organization};
 
 pub(crate) const ANA: Person = Person::with_phone("Ana Lima", "258801000122");
 pub(crate) const BEN: Person = Person::with_phone("Ben Otieno", "254190000157");
-
-/// The line that every organisation here has.
-pub(crate) fn line() -> Line {
-    Line {
-        account_id: "1097".into(),
-        phone_number_id: LINE.into(),
-        display_phone_number: "15550100200".into(),
-    }
-}
 
 /// So many seconds into a morning in March.
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
     let morning: DateTime<Utc> = "2026-03-02T08:00:00Z".parse().unwrap();
     morning + TimeDelta::seconds(second)
-}
-
-/// One of many.
-pub(crate) fn customer(number: usize) -> Person {
-    Person {
-        name: format!("Customer {number}").into(),
-        username: None,
-        wa_id: Some(format!("2541900{number:05}").into()),
-        user_id: None,
-    }
 }
 
 /// A text, as it stands among a webhook's messages.
