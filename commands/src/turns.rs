@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use event_store::database::WAIT;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use crate::Error;
-
-/// As long as one may wait for a session of the database.
-const SOON: Duration = Duration::from_secs(4);
 
 /// Who has, or waits for, a turn at each key. A key that nobody wants is not kept. Cheap to clone.
 #[derive(Debug)]
@@ -50,9 +47,10 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         Turn { _turn: turn.lock_owned().await, _place }
     }
 
-    /// The same, but not for long: whoever has the turn may wait for a database that is gone.
+    /// The same, but no longer than for a session of the database: whoever has the turn may wait for
+    /// one that is gone.
     pub(crate) async fn turn_soon(&self, key: K) -> Result<Turn<K>, Error> {
-        let turn = timeout(SOON, self.turn(key)).await;
+        let turn = timeout(WAIT, self.turn(key)).await;
         turn.map_err(|_| event_store::Error::from(sqlx::Error::PoolTimedOut).into())
     }
 

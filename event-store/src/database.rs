@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ask each time would double the round trips of all that is short.
 pub(crate) const RESTED: Duration = Duration::from_millis(500);
 /// How long a request waits for a session before it is told to come later.
-pub(crate) const WAIT: Duration = Duration::from_secs(4);
+pub const WAIT: Duration = Duration::from_secs(4);
 /// The same for a lock that somebody holds. An append is sent again meanwhile, and another may wait
 /// behind it: together they are patient for a quarter of a minute at the most.
 const LOCKED: Duration = Duration::from_secs(3);
