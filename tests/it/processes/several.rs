@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Listening, Running, assert_whole};
+use crate::support::{Listening, Running};
 use ground::{Ground, until};
 
 /// What one process at a time does in a server that does everything.
@@ -66,8 +66,7 @@ async fn when_the_process_that_feeds_is_killed_another_feeds_within_seconds() {
     assert!(read < Duration::from_secs(5) && sent < Duration::from_secs(5), "{read:?} {sent:?}");
     assert_ne!(one_does_all(&ground).await, held_first);
     assert!(ground.counted(&second, FED).await.is_some());
-    assert!(second.stop().success());
-    assert_whole(|tool| ground.program(tool));
+    ground.ends_whole([second]).await;
 }
 
 /// Registers contacts and writes to customers as fast as a server answers, until it is enough; tells
@@ -138,8 +137,7 @@ async fn one_that_sleeps_is_followed_and_does_nothing_more_when_it_wakes() {
     // What the sleeper was in the middle of may not have left, and is not sent blindly.
     println!("sent {} of {said}", sent.len());
     assert!(sent.len() <= said && sent.len() + 3 * CUSTOMERS >= said);
-    assert!(holder.stop().success() && other.stop().success());
-    assert_whole(|tool| ground.program(tool));
+    ground.ends_whole([holder, other]).await;
 }
 
 /// Waits until nothing more is to be sent.
@@ -199,14 +197,13 @@ async fn one_that_answers_and_one_that_works_are_a_whole_system() {
     assert!(api.stop().success());
     let worker = ground.serve("worker");
     one_does_all(&ground).await;
-    assert!(worker.stop().success());
-    assert_whole(|tool| ground.program(tool));
+    ground.ends_whole([worker]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_two_processes_append_at_once_takes_its_turns_without_a_gap() {
     let ground = Ground::lay().await;
-    // Both begin with an empty database, at once.
+    // Both begin at once, and build what people see while they write.
     let (one, other) = (ground.serve("all"), ground.serve("all"));
     let write = async |server: &Running| {
         let mut positions = vec![];
@@ -227,6 +224,5 @@ async fn what_two_processes_append_at_once_takes_its_turns_without_a_gap() {
     assert!(changes(&mine, &theirs) > 20, "they took turns");
     let all: BTreeSet<i64> = mine.iter().chain(&theirs).copied().collect();
     assert_eq!(all.len(), 400);
-    assert!(one.stop().success() && other.stop().success());
-    assert_whole(|tool| ground.program(tool));
+    ground.ends_whole([one, other]).await;
 }

@@ -11,8 +11,8 @@ use simulators::graph::{self, Graph};
 use uuid::Uuid;
 
 use crate::support::{
-    ACCESS_TOKEN, APP_SECRET, Founded, Running, Scratch, client, customer, founded, line, program,
-    shop_line,
+    ACCESS_TOKEN, APP_SECRET, Founded, Running, Scratch, assert_whole, client, customer, founded,
+    line, program, shop_line,
 };
 
 /// Longer than anything here takes, even on a busy machine.
@@ -64,6 +64,15 @@ impl Ground {
         command.args(["--whatsapp-base-url", &self.graph.url()]);
         command.env("RUST_LOG", "warn,verbatim=info,event_store=info");
         tokio::task::block_in_place(|| Running::start(command, "Listening on"))
+    }
+
+    /// Ends servers as soon as each read model is built; what they leave is whole.
+    pub(super) async fn ends_whole<const N: usize>(&self, servers: [Running; N]) {
+        for server in &servers {
+            self.get(server, "/ready").await;
+        }
+        assert!(servers.into_iter().all(|server| server.stop().success()));
+        assert_whole(|tool| self.program(tool));
     }
 
     /// The shop's line, of which WhatsApp tells this server.
