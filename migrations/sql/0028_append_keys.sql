@@ -1,8 +1,10 @@
 -- An append brings the keys that its personal data is encrypted under, where these are new: nothing
 -- is encrypted under a key that a crash could lose, and a new person costs no commit of their own.
 -- Of arrays that begin with k: somebody else made that key meanwhile, which refuses the append with
--- the reason 'keys', after all other reasons. The rest is as in `append`, but that positions are
--- counted one by one only where something is refused. `append` stays for servers of the release
+-- the reason 'keys', after all other reasons. The rest means what it means in `append`; it is only
+-- asked what a batch brings, and positions are counted one by one only where something is refused.
+-- Elements are taken by their subscripts, at which PL/pgSQL keeps the arrays it was given: `unnest`
+-- would first write each of them to a store of rows. `append` stays for servers of the release
 -- before, which go on beside a rebuild of this one: both take the same lock.
 create function append_with_keys(
     e_append int[], e_type text[], e_id text[], e_seq bigint[], e_name text[], e_ver text[],
@@ -21,7 +23,9 @@ set search_path = public, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
-declare last bigint; was timestamptz; bad int[];
+declare
+  last bigint; was timestamptz;
+  reasons json[]; bad int[] := '{}'; places int[];
 begin
   perform pg_advisory_xact_lock(7201);
   select position, recorded_at into last, was from events order by position desc limit 1;
@@ -31,73 +35,72 @@ begin
     refused := '[{"append": 0, "why": "erasures"}]';
     return;
   end if;
-  with reasons(append, why, detail) as (
-    select s.append,
-           case when cur.tenant_id <> s.tenant then 'foreign'
-                when s.event = (select event_id from events e
-                                 where e.aggregate_type = s.type and e.aggregate_id = s.id
-                                   and e.sequence = s.expected + 1) then 'done'
-                else 'version' end,
-           coalesce(cur.sequence, 0)::text
-      from unnest(s_append, s_tenant, s_type, s_id, s_expected, s_event)
-           s(append, tenant, type, id, expected, event)
+  reasons := array(
+    select json_build_object('append', s_append[n], 'why',
+             case when cur.tenant_id <> s_tenant[n] then 'foreign'
+                  when s_event[n] = (select event_id from events e
+                                      where e.aggregate_type = s_type[n]
+                                        and e.aggregate_id = s_id[n]
+                                        and e.sequence = s_expected[n] + 1) then 'done'
+                  else 'version' end, 'detail', coalesce(cur.sequence, 0)::text)
+      from generate_series(1, cardinality(s_append)) n
       left join lateral (select e.sequence, e.tenant_id from events e
-                          where e.aggregate_type = s.type and e.aggregate_id = s.id
+                          where e.aggregate_type = s_type[n] and e.aggregate_id = s_id[n]
                           order by e.sequence desc limit 1) cur on true
-     where coalesce(cur.sequence, 0) <> s.expected or cur.tenant_id <> s.tenant
-    union all
-    select i.append, 'idempotency', null
-      from unnest(i_append, i_tenant, i_key) i(append, tenant, key)
-     where exists (select from idempotency_keys o where o.tenant_id = i.tenant and o.key = i.key)
-    union all
-    select c.append, 'claim', c.scope || ' ' || o.aggregate_id
-      from unnest(c_append, c_tenant, c_scope, c_value) c(append, tenant, scope, value)
-     cross join lateral (select aggregate_id from claims o
-                          where o.tenant_id = c.tenant and o.scope = c.scope
-                            and o.value = c.value limit 1) o
-    union all
-    select k.append, 'keys', null
-      from unnest(k_append, k_tenant, k_subject, k_class) k(append, tenant, subject, class)
-     where exists (select from personal_keys o where o.tenant_id = k.tenant
-                      and o.subject = k.subject and o.class = k.class)
-  )
-  select json_agg(r), coalesce(array_agg(a_group[r.append]), '{}') into refused, bad
-    from reasons r;
+     where coalesce(cur.sequence, 0) <> s_expected[n] or cur.tenant_id <> s_tenant[n]);
+  if i_append <> '{}' then
+    reasons := reasons || array(
+      select json_build_object('append', i_append[n], 'why', 'idempotency')
+        from generate_series(1, cardinality(i_append)) n
+       where exists (select from idempotency_keys o
+                      where o.tenant_id = i_tenant[n] and o.key = i_key[n]));
+  end if;
+  if c_append <> '{}' then
+    reasons := reasons || array(
+      select json_build_object('append', c_append[n], 'why', 'claim',
+                               'detail', c_scope[n] || ' ' || o.aggregate_id)
+        from generate_series(1, cardinality(c_append)) n
+       cross join lateral (select aggregate_id from claims o
+                            where o.tenant_id = c_tenant[n] and o.scope = c_scope[n]
+                              and o.value = c_value[n] limit 1) o);
+  end if;
+  if k_append <> '{}' then
+    reasons := reasons || array(
+      select json_build_object('append', k_append[n], 'why', 'keys')
+        from generate_series(1, cardinality(k_append)) n
+       where exists (select from personal_keys o where o.tenant_id = k_tenant[n]
+                        and o.subject = k_subject[n] and o.class = k_class[n]));
+  end if;
+  if cardinality(reasons) > 0 then
+    refused := array_to_json(reasons);
+    bad := array(select a_group[(reason ->> 'append')::int] from unnest(reasons) reason);
+    places := array(select count(*) filter (where a_group[append] <> all (bad)) over (order by n)
+                      from unnest(e_append) with ordinality e(append, n));
+  end if;
   insert into events
-    select type, id, seq, name, ver, payload::json, meta::json,
-           case bad when '{}' then first - 1 + n
-             else (select first - 1 + count(*) from unnest(e_append) with ordinality o(append, m)
-                    where m <= n and a_group[o.append] <> all (bad)) end,
-           tenant, event, actor, command, corr, cause, at
-      from unnest(e_append, e_type, e_id, e_seq, e_name, e_ver, e_payload, e_meta, e_tenant,
-                  e_event, e_actor, e_command, e_corr, e_cause) with ordinality
-           u(append, type, id, seq, name, ver, payload, meta, tenant, event, actor, command, corr,
-             cause, n)
-     where a_group[u.append] <> all (bad);
+    select e_type[n], e_id[n], e_seq[n], e_name[n], e_ver[n], e_payload[n]::json, e_meta[n]::json,
+           first - 1 + coalesce(places[n], n), e_tenant[n], e_event[n], e_actor[n], e_command[n],
+           e_corr[n], e_cause[n], at
+      from generate_series(1, cardinality(e_append)) n
+     where a_group[e_append[n]] <> all (bad);
   if i_append <> '{}' then
     insert into idempotency_keys
-      select i.tenant, i.key, i.print,
-             case bad when '{}' then first - 1 + i.last
-               else (select first - 1 + count(*) from unnest(e_append) n
-                      where n <= i.append and a_group[n] <> all (bad)) end,
-             i.status, i.response, at
-        from unnest(i_append, i_last, i_tenant, i_key, i_print, i_status, i_response)
-             i(append, last, tenant, key, print, status, response)
-       where a_group[i.append] <> all (bad);
+      select i_tenant[n], i_key[n], i_print[n], first - 1 + coalesce(places[i_last[n]], i_last[n]),
+             i_status[n], i_response[n], at
+        from generate_series(1, cardinality(i_append)) n
+       where a_group[i_append[n]] <> all (bad);
   end if;
   if c_append <> '{}' then
     insert into claims
-      select tenant, scope, value, owner
-        from unnest(c_append, c_tenant, c_scope, c_value, c_owner)
-             c(append, tenant, scope, value, owner)
-       where a_group[append] <> all (bad);
+      select c_tenant[n], c_scope[n], c_value[n], c_owner[n]
+        from generate_series(1, cardinality(c_append)) n
+       where a_group[c_append[n]] <> all (bad);
   end if;
   if k_append <> '{}' then
     insert into personal_keys (tenant_id, subject, class, wrapped)
-      select tenant, subject, class, wrapped
-        from unnest(k_append, k_tenant, k_subject, k_class, k_wrapped)
-             k(append, tenant, subject, class, wrapped)
-       where a_group[append] <> all (bad);
+      select k_tenant[n], k_subject[n], k_class[n], k_wrapped[n]
+        from generate_series(1, cardinality(k_append)) n
+       where a_group[k_append[n]] <> all (bad);
   end if;
 end $$;
 
