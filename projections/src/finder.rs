@@ -2,10 +2,12 @@
 //! that none can be written without a tenant; but for what the platform's staff see of all
 //! organisations, which begins here too, and asks under the role that feeds the read models.
 
+mod row;
+
 use std::marker::PhantomData;
 
 use event_store::Sessions;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -48,8 +50,7 @@ impl<M: ReadModel> Finder<M> {
         &self,
         columns: impl FnOnce(&mut QueryBuilder<'a, Postgres>),
     ) -> Select<'a, M> {
-        let mut sql =
-            QueryBuilder::new("select row_to_json(q)::text from (select set_config('app.tenant', ");
+        let mut sql = QueryBuilder::new("select q.* from (select set_config('app.tenant', ");
         sql.push_bind(self.tenant.to_string());
         sql.push(", true)::uuid as id offset 0) t cross join lateral (select ");
         columns(&mut sql);
@@ -75,10 +76,7 @@ impl<M: ReadModel> Everybody<M> {
 
     /// Begins a query for whole rows.
     pub(crate) fn select<'a>(&self) -> Select<'a, M> {
-        let begun = format!(
-            "select row_to_json(q)::text from (select r.* from {} r where true",
-            self.table
-        );
+        let begun = format!("select q.* from (select r.* from {} r where true", self.table);
         Select { pool: self.pool.clone(), sql: QueryBuilder::new(begun), model: PhantomData }
     }
 }
@@ -145,12 +143,10 @@ impl<'a, M: ReadModel> Select<'a, M> {
     }
 
     async fn read<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
-        let rows: Vec<String> = self.sql.build_query_scalar().fetch_all(&self.pool).await?;
-        let read = |row: &String| {
-            serde_json::from_str(row)
-                .map_err(|error| Error::Row { model: M::NAME, reason: error.to_string() })
-        };
-        rows.iter().map(read).collect()
+        let rows = self.sql.build().fetch_all(&self.pool).await?;
+        let unreadable =
+            |error: de::value::Error| Error::Row { model: M::NAME, reason: error.to_string() };
+        rows.iter().map(|found| row::read(found).map_err(unreadable)).collect()
     }
 
     pub(crate) async fn fetch_one<T: DeserializeOwned>(self) -> Result<Option<T>, Error> {

@@ -179,7 +179,7 @@ impl Place {
         let order = "order by last_message_at desc, conversation_id desc";
         let page = format!(
             "from {inbox} r where r.tenant_id = t.id and last_message_at is not null
-                and state = any('{{bot_handling,human_handling,open,waiting_for_customer}}')
+                and state in ('bot_handling', 'human_handling', 'open', 'waiting_for_customer')
                 and (last_message_at, conversation_id) < ('{at}', '{conversation}')
               {order} limit {fetch}"
         );
@@ -190,8 +190,8 @@ impl Place {
         let people: Vec<String> = people.iter().map(Uuid::to_string).collect();
         let (count, people) = (people.len(), people.join(","));
         Ok(format!(
-            "select row_to_json(q)::text from {told} cross join lateral (select r.* {page}) q {order};
-             select row_to_json(q)::text from {told} cross join lateral (
+            "select q.* from {told} cross join lateral (select r.* {page}) q {order};
+             select q.* from {told} cross join lateral (
                select r.* from {contacts} r where r.tenant_id = t.id
                 and contact_id = any('{{{people}}}') order by contact_id limit {count}) q
               order by contact_id;"
