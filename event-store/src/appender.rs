@@ -1,6 +1,6 @@
 //! Group commit: one task per process sends whatever appends arrived while the previous batch was
-//! in flight, as one round trip. Where more wait than a batch takes, the next full one is on its way
-//! while the database is still at the last.
+//! in flight, as one round trip. Where many wait, the next is on its way while the database is still
+//! at the last.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
@@ -24,6 +24,10 @@ use crate::tenant::within;
 
 /// How long a batch whose answer was lost is sent again before its callers are told.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// So many appends are worth a commit of their own: while the database is at one batch, those that
+/// it answers write the next.
+const COMPANY: usize = 128;
 
 pub(crate) struct Request {
     pub(crate) written: Written,
@@ -110,7 +114,7 @@ impl Appender {
             while let Ok(request) = inbox.try_recv() {
                 waiting.push_back(request);
             }
-            // Less than a full batch is better off in company than on its way at once.
+            // A few are better off in company than on their way at once.
             while waiting.len() >= least(&in_flight)
                 && let Some(lane) = lanes.pop()
             {
@@ -386,7 +390,7 @@ fn fail(batch: Vec<Request>, error: Error) -> Vec<Request> {
 
 /// How many appends have to wait for a batch to go out beside those that are on their way.
 fn least<F>(in_flight: &FuturesUnordered<F>) -> usize {
-    if in_flight.is_empty() { 1 } else { MOST_APPENDS }
+    if in_flight.is_empty() { 1 } else { COMPANY }
 }
 
 /// Whether it is unknown what became of the statement, or the server is not there yet again.
