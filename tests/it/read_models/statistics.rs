@@ -11,12 +11,12 @@ async fn plan(app: &App, table: &str, tenant: Uuid) -> String {
     let mut db = app.db.database.owner.acquire().await.unwrap();
     sqlx::query("set plan_cache_mode = force_generic_plan").execute(&mut *db).await.unwrap();
     let page = format!(
-        "prepare page(uuid, text[], bigint) as select * from {table} where tenant_id = $1
-            and last_message_at is not null and state = any($2)
-          order by last_message_at desc, conversation_id desc limit $3"
+        "prepare page(uuid) as select * from {table} where tenant_id = $1
+            and last_message_at is not null and state in ('open', 'human_handling')
+          order by last_message_at desc, conversation_id desc limit 51"
     );
     sqlx::raw_sql(&page).execute(&mut *db).await.unwrap();
-    let explained = format!("explain execute page('{tenant}', '{{open,pending}}', 51)");
+    let explained = format!("explain execute page('{tenant}')");
     let lines: Vec<String> = sqlx::query_scalar(&explained).fetch_all(&mut *db).await.unwrap();
     db.close_on_drop();
     lines.join("\n")
