@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use commands::effects::{Effect, Executor, Outcome};
 use commands::gateways::http;
 use commands::policies::send_messages::{GraphSettings, SendMessages, Sender};
-use commands::{effects, policies};
+use commands::{Error, effects, policies};
 use serde_json::{Value, json};
 use simulators::graph::{Account, Graph, Rule, Settings, Window};
 use simulators::script::Act;
 use simulators::whatsapp;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::support::{ACCESS_TOKEN, APP_SECRET, App, Organization, customer, line};
 
@@ -41,11 +43,18 @@ impl Works {
         Works { app, organization, graph, stop }
     }
 
+    fn sender(&self) -> Sender {
+        let settings = GraphSettings { base_url: self.graph.url(), version: "v23.0".into() };
+        Sender::new(self.app.commands.clone(), http::client().unwrap(), settings)
+    }
+
     /// Sends what is due, until it is told to stop.
     async fn send(&self) {
-        let settings = GraphSettings { base_url: self.graph.url(), version: "v23.0".into() };
-        let sender = Sender::new(self.app.commands.clone(), http::client().unwrap(), settings);
-        effects::run(self.app.commands.clone(), sender, self.stop.subscribe()).await;
+        self.work(self.sender()).await;
+    }
+
+    async fn work(&self, executor: impl Executor) {
+        effects::run(self.app.commands.clone(), executor, self.stop.subscribe()).await;
     }
 
     /// Queues a text to a customer who has just written.
@@ -92,6 +101,40 @@ async fn a_slow_answer_keeps_no_other_message_waiting() {
     };
     tokio::select! { () = works.send() => unreachable!("nobody stops it"), () = rest => {} }
     assert_eq!(works.state(&slow).await, "attempting");
+}
+
+/// Falls over one message.
+struct Clumsy {
+    sender: Sender,
+    over: Uuid,
+}
+
+impl Executor for Clumsy {
+    const KIND: &'static str = Sender::KIND;
+
+    async fn attempt(&self, effect: &Effect) -> Result<Outcome, Error> {
+        assert_ne!(effect.id, self.over, "it falls");
+        self.sender.attempt(effect).await
+    }
+
+    async fn reconcile(&self, effect: &Effect) -> Result<Outcome, Error> {
+        self.sender.reconcile(effect).await
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_falls_over_one_message_sends_the_others() {
+    let works = Works::open().await;
+    let (over, sender) = (works.say(0).await, works.sender());
+    let clumsy = Clumsy { sender, over: over.parse().unwrap() };
+    let rest = async {
+        works.until(&over, "attempting").await;
+        for to in 1..4 {
+            works.until(&works.say(to).await, "done").await;
+        }
+    };
+    tokio::select! { () = works.work(clumsy) => unreachable!("nobody stops it"), () = rest => {} }
+    assert_eq!(works.graph.count(), 3);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Starts what a server is made of, in order, and stops it in reverse.
 
 use std::error::Error;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use api::{Application, Serves, State};
@@ -17,9 +19,11 @@ use commands::{Commands, attempts, effects, policies, presence, sweep};
 use event_store::database::Connections;
 use event_store::embedded::{self, Embedded};
 use event_store::{Clock, Database, MasterKey, Store};
+use futures_util::FutureExt;
+use projections::statistics;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::settings::Settings;
 use crate::telemetry;
@@ -30,6 +34,8 @@ const PAWAPAY: &str = "https://api.pawapay.io";
 
 /// How long all workers together may take to end what they are about.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Before what panicked begins anew.
+const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -133,11 +139,26 @@ impl Server {
 
 type Workers = Vec<JoinHandle<()>>;
 
+/// Runs a job until it ends, and anew whenever it panics: one row that nobody foresaw must not end
+/// for good what is done for all others.
+async fn again<T: Clone, F: Future<Output = ()>>(
+    name: &'static str,
+    with: T,
+    stopped: watch::Receiver<bool>,
+    job: impl Fn(T, watch::Receiver<bool>) -> F,
+) {
+    while AssertUnwindSafe(job(with.clone(), stopped.clone())).catch_unwind().await.is_err() {
+        tracing::error!(name, "Panicked; it begins anew");
+        sleep(PAUSE).await;
+    }
+}
+
 /// What is left to do after answers of this process.
 fn answering(commands: &Commands, stopped: &watch::Receiver<bool>) -> Workers {
+    let (refused, asked) = (commands.clone(), commands.clone());
     vec![
-        actix_web::rt::spawn(attempts::run(commands.clone(), stopped.clone())),
-        actix_web::rt::spawn(letters::run(commands.clone(), stopped.clone())),
+        actix_web::rt::spawn(again("attempts", refused, stopped.clone(), attempts::run)),
+        actix_web::rt::spawn(again("letters", asked, stopped.clone(), letters::run)),
     ]
 }
 
@@ -147,7 +168,7 @@ fn feeding(database: &Database, store: &Store, stopped: &watch::Receiver<bool>) 
     vec![
         tokio::spawn(projections::live::run(live, store.clone(), stopped.clone())),
         tokio::spawn(projections::search::run(search, store.clone(), stopped.clone())),
-        tokio::spawn(projections::statistics::run(database.clone(), stopped.clone())),
+        tokio::spawn(again("statistics", database.clone(), stopped.clone(), statistics::run)),
     ]
 }
 
@@ -161,8 +182,8 @@ fn following(commands: &Commands, stopped: &watch::Receiver<bool>) -> Workers {
         tokio::spawn(policies::run(commands.clone(), SendMessages, stopped.clone())),
         tokio::spawn(policies::run(commands.clone(), SubmitPayouts, stopped.clone())),
         tokio::spawn(policies::run(commands.clone(), submits, stopped.clone())),
-        actix_web::rt::spawn(presence::run(commands.clone(), stopped.clone())),
-        tokio::spawn(sweep::run(commands.clone(), stopped.clone())),
+        actix_web::rt::spawn(again("presence", commands.clone(), stopped.clone(), presence::run)),
+        tokio::spawn(again("sweep", commands.clone(), stopped.clone(), sweep::run)),
     ]
 }
 
@@ -218,5 +239,22 @@ pub(crate) async fn asked_to_stop() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_begins_anew_until_it_ends_by_itself() {
+        let (_stop, stopped) = watch::channel(false);
+        let begun = AtomicUsize::new(0);
+        let begin = || assert!(begun.fetch_add(1, Ordering::Relaxed) == 2, "it falls");
+        let job = |(), _| async { begin() };
+        again("job", (), stopped, job).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
     }
 }

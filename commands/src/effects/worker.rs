@@ -2,6 +2,7 @@
 //! other waiting.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use event_store::Store;
@@ -101,7 +102,10 @@ async fn carry_out<E: Executor>(store: &Store, executor: &E, effect: Effect) -> 
             tracing::warn!(effect = %effect.id, %error, "What became of an effect was not recorded");
         }
     };
-    called.instrument(span).await;
+    // What panics may have been done or not, and must not end what goes on beside it.
+    if AssertUnwindSafe(called.instrument(span)).catch_unwind().await.is_err() {
+        tracing::error!(effect = %effect.id, kind = E::KIND, "Panicked; its lease will run out");
+    }
     metrics::histogram!("verbatim_effect_duration_seconds", "kind" => E::KIND)
         .record(began.elapsed());
     duty
