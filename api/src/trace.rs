@@ -54,6 +54,7 @@ pub(crate) async fn middleware(
         correlation_id = %id,
         "otel.kind" = "server",
         "otel.name" = Empty,
+        traceparent = traceparent(&request),
         "http.request.method" = Empty,
         "http.route" = Empty,
         "http.response.status_code" = Empty,
@@ -65,6 +66,14 @@ pub(crate) async fn middleware(
     response.headers_mut().insert(HEADER, text);
     record(&response, &method, id, started, &span);
     Ok(response)
+}
+
+/// The span that the client asks within (W3C Trace Context), where it says one.
+fn traceparent(request: &ServiceRequest) -> Option<&str> {
+    let told = request.headers().get("traceparent")?.to_str().ok()?;
+    let is_hex = |c: char| c.is_ascii_hexdigit() || c == '-';
+    (told.len() == "00-".len() + 32 + 1 + 16 + "-01".len() && told.chars().all(is_hex))
+        .then_some(told)
 }
 
 fn record<B>(

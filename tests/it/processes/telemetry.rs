@@ -66,6 +66,7 @@ async fn a_request_is_one_trace_down_to_the_call_that_followed_from_it() {
         .post(&url)
         .bearer_auth(&owner)
         .header("x-request-id", request.to_string())
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
         .json(&json!({"email": GUEST, "role": "agent"}));
     let invited = asked.send().await.unwrap();
     assert_eq!(invited.status(), 201);
@@ -78,6 +79,9 @@ async fn a_request_is_one_trace_down_to_the_call_that_followed_from_it() {
     let spans = collector.trace(request);
     let [asked] = named(&spans, "POST /v1/invitations")[..] else { panic!("asked once") };
     assert_eq!((asked.kind(), asked.parent_span_id.as_slice()), (SpanKind::Server, &[][..]));
+    let [caller] = &asked.links[..] else { panic!("it knows who asked: {asked:?}") };
+    assert_eq!(caller.trace_id, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes());
+    assert_eq!(caller.span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
     let command = named(&spans, "command");
     assert!(command.iter().any(|command| command.parent_span_id == asked.span_id));
     for append in named(&spans, "append") {

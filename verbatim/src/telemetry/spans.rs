@@ -2,15 +2,20 @@
 //! follows from a request is in one trace, in whichever task, process or week it happens: nothing
 //! is carried along but what events carry anyway.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
-    SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+    Link, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
-use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanProcessor};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{
+    IdGenerator, RandomIdGenerator, SpanData, SpanLinks, SpanProcessor,
+};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Subscriber};
@@ -69,7 +74,9 @@ impl Open {
     }
 
     fn ended(self, name: &'static str) -> SpanData {
-        let Told { kind, name: told, attributes, failed, .. } = self.told;
+        let Told { kind, name: told, attributes, failed, caller, .. } = self.told;
+        let mut links = SpanLinks::default();
+        links.links.extend(caller.map(Link::with_context));
         let context = |id| {
             let (flags, state) = (TraceFlags::SAMPLED, TraceState::default());
             SpanContext::new(self.trace, id, flags, false, state)
@@ -85,7 +92,7 @@ impl Open {
             attributes,
             dropped_attributes_count: 0,
             events: Default::default(),
-            links: Default::default(),
+            links,
             status: if failed { Status::error("") } else { Status::Unset },
             instrumentation_scope: InstrumentationScope::builder("verbatim").build(),
         }
@@ -100,6 +107,14 @@ fn trace_of(correlation: Uuid) -> TraceId {
 fn span_of(correlation: Uuid) -> SpanId {
     let [.., a, b, c, d, e, f, g, h] = correlation.into_bytes();
     SpanId::from_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The span that a `traceparent` names.
+fn caller(traceparent: &str) -> Option<SpanContext> {
+    let told = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
+    let context = TraceContextPropagator::new().extract(&told);
+    let caller = context.span().span_context().clone();
+    caller.is_valid().then_some(caller)
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
@@ -138,13 +153,15 @@ struct Told {
     kind: SpanKind,
     name: Option<String>,
     failed: bool,
+    /// The client's span, in a trace of its own.
+    caller: Option<SpanContext>,
     attributes: Vec<KeyValue>,
 }
 
 impl Default for Told {
     fn default() -> Told {
         let (kind, attributes) = (SpanKind::Internal, vec![]);
-        Told { correlation: None, kind, name: None, failed: false, attributes }
+        Told { correlation: None, kind, name: None, failed: false, caller: None, attributes }
     }
 }
 
@@ -173,6 +190,7 @@ impl Visit for Told {
             "otel.name" => self.name = Some(value.to_owned()),
             "otel.kind" if value == "server" => self.kind = SpanKind::Server,
             "otel.kind" => self.kind = SpanKind::Client,
+            "traceparent" => self.caller = caller(value),
             _ => self.keep(field, value.to_owned()),
         }
     }
