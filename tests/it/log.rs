@@ -1,6 +1,7 @@
 //! What the log promises: dense positions, one round trip for whoever waits, all or nothing, and
 //! personal data that nobody can read in it.
 
+mod batches;
 mod keys;
 mod repeats;
 mod sessions;
@@ -30,34 +31,6 @@ async fn positions_are_dense_and_times_never_go_back() {
     let page = log::page(store.worker(), 0, i64::MAX, 100).await.unwrap();
     assert_eq!(page.iter().map(|e| e.position).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     assert!(page.is_sorted_by_key(|event| event.recorded_at));
-}
-
-#[tokio::test]
-async fn sixty_four_waiting_appends_make_one_round_trip() {
-    let db = TestDatabase::new().await;
-    let store = db.store().await;
-    // The first is in flight while the others arrive.
-    let mut lock = db.database.owner.begin().await.unwrap();
-    sqlx::query("select pg_advisory_xact_lock(7201)").execute(&mut *lock).await.unwrap();
-    let spawn = |n: usize| {
-        let store = store.clone();
-        tokio::spawn(async move { store.append(append(&[(&format!("s{n}"), 0, 1)])).await })
-    };
-    let first = spawn(0);
-    while store.round_trips() == 0 {
-        tokio::task::yield_now().await;
-    }
-    let rest: Vec<_> = (1..=64).map(spawn).collect();
-    // All of them have reached the appender's inbox once each task had its turns.
-    for _ in 0..1000 {
-        tokio::task::yield_now().await;
-    }
-    lock.commit().await.unwrap();
-    first.await.unwrap().unwrap();
-    for append in rest {
-        append.await.unwrap().unwrap();
-    }
-    assert_eq!(store.round_trips(), 2);
 }
 
 #[tokio::test]
