@@ -47,6 +47,7 @@ pub struct Column {
     pub sql_type: &'static str,
 }
 
+/// Of a type that the finder reads: text, uuid, timestamptz, bigint, boolean, or jsonb.
 pub const fn column(name: &'static str, sql_type: &'static str) -> Column {
     Column { name, sql_type }
 }

@@ -188,13 +188,12 @@ impl Place {
         );
         let people: Vec<Uuid> = sqlx::query_scalar(&of_page).fetch_all(pool).await?;
         let people: Vec<String> = people.iter().map(Uuid::to_string).collect();
-        let (count, people) = (people.len(), people.join(","));
+        let people = people.join(",");
         Ok(format!(
             "select q.* from {told} cross join lateral (select r.* {page}) q {order};
              select q.* from {told} cross join lateral (
                select r.* from {contacts} r where r.tenant_id = t.id
-                and contact_id = any('{{{people}}}') order by contact_id limit {count}) q
-              order by contact_id;"
+                and contact_id = any('{{{people}}}')) q;"
         ))
     }
 }
