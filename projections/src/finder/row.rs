@@ -6,14 +6,14 @@ use serde::de::value::{Error, MapDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
-use sqlx::postgres::{PgRow, PgValueRef};
+use sqlx::postgres::{PgColumn, PgRow, PgValueRef};
 use sqlx::types::Json;
 use sqlx::{Column, Decode, Postgres, Row, TypeInfo, ValueRef};
 use uuid::Uuid;
 
 pub(super) fn read<T: DeserializeOwned>(row: &PgRow) -> Result<T, Error> {
     let columns = row.columns().iter();
-    let cells = columns.map(|column| (column.name(), Cell { row, ordinal: column.ordinal() }));
+    let cells = columns.map(|column| (column.name(), Cell { row, column }));
     T::deserialize(MapDeserializer::new(cells))
 }
 
@@ -21,12 +21,12 @@ pub(super) fn read<T: DeserializeOwned>(row: &PgRow) -> Result<T, Error> {
 #[derive(Clone, Copy)]
 struct Cell<'r> {
     row: &'r PgRow,
-    ordinal: usize,
+    column: &'r PgColumn,
 }
 
 impl<'r> Cell<'r> {
     fn value(self) -> Result<PgValueRef<'r>, Error> {
-        self.row.try_get_raw(self.ordinal).map_err(Error::custom)
+        self.row.try_get_raw(self.column.ordinal()).map_err(Error::custom)
     }
 }
 
@@ -46,8 +46,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         if value.is_null() {
             return visitor.visit_unit();
         }
-        let of = value.type_info().into_owned();
-        match of.name() {
+        match self.column.type_info().name() {
             "TEXT" => visitor.visit_borrowed_str(decode(value)?),
             "UUID" => {
                 let mut text = Uuid::encode_buffer();
@@ -60,7 +59,6 @@ impl<'r> Deserializer<'r> for Cell<'r> {
             }
             "INT8" => visitor.visit_i64(decode(value)?),
             "INT4" => visitor.visit_i32(decode(value)?),
-            "FLOAT8" => visitor.visit_f64(decode(value)?),
             "BOOL" => visitor.visit_bool(decode(value)?),
             "JSON" | "JSONB" => {
                 let Json(json): Json<&RawValue> = decode(value)?;
@@ -90,7 +88,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let value = self.value()?;
-        if value.type_info().name() == "TEXT" {
+        if self.column.type_info().name() == "TEXT" {
             let word: &str = decode(value)?;
             return visitor.visit_enum(word.into_deserializer());
         }
