@@ -145,8 +145,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
-    let roles: Vec<&str> = filter.roles.iter().map(|role| role.as_str()).collect();
-    find.when("role = any({})", Some(roles).filter(|roles| !roles.is_empty()))
+    find.is_one_of("role", filter.roles.iter().map(|role| role.as_str()))
         .when("(deactivated_at is null) = {}", filter.active)
         .when("user_id = any({})", filter.among)
         .when("user_id <> all({})", filter.but);
