@@ -146,3 +146,21 @@ impl Executor<'_> for &Sessions {
         async move { sessions.take().await?.describe(sql).await }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_asks_the_pool_itself_finds_a_session_however_many_rest() {
+        for most in 1..40 {
+            let pool = PgPoolOptions::new()
+                .max_connections(most)
+                .connect_lazy_with(PgConnectOptions::new());
+            let kept = Sessions::of(pool).most;
+            assert!(kept == 0 || kept + HELD < most as usize, "{kept} of {most}");
+        }
+    }
+}
