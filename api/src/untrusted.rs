@@ -10,6 +10,7 @@ use actix_web::test::TestRequest;
 use actix_web::{FromRequest, HttpRequest, ResponseError};
 use chrono::{DateTime, Utc};
 use domain::template::validate;
+use domain::untrusted::Parser;
 use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -30,9 +31,6 @@ use crate::routes::messages::draft::New;
 use crate::routes::templates::form::{self, Form};
 use crate::routes::{audit, workspace};
 use crate::{address, auth, phone, reading, region};
-
-/// A reader and its name.
-pub type Parser = (&'static str, fn(&[u8]));
 
 pub const PARSERS: &[Parser] =
     &[("names", names), ("request_bodies", request_bodies), ("request_heads", request_heads)];

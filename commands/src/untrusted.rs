@@ -3,6 +3,7 @@
 
 mod providers;
 
+use domain::untrusted::Parser;
 use ring::hmac;
 
 use crate::access::token;
@@ -10,9 +11,6 @@ use crate::gateways::whatsapp::signature::{self, SignatureError};
 use crate::gateways::whatsapp::webhook::{self, Message, Notification, Update};
 
 pub use providers::{graph_answers, pawapay_answers, pawapay_signatures};
-
-/// A reader and its name.
-pub type Parser = (&'static str, fn(&[u8]));
 
 pub const PARSERS: &[Parser] = &[
     ("access_tokens", access_tokens),

@@ -1,10 +1,9 @@
 //! What strangers' bytes are read with, for whoever throws bytes at it: what people are called, and
 //! what is typed to find them.
 
-use crate::search::tokens::{of_number, of_words, wanted};
+use domain::untrusted::Parser;
 
-/// A reader and its name.
-pub type Parser = (&'static str, fn(&[u8]));
+use crate::search::tokens::{of_number, of_words, wanted};
 
 pub const PARSERS: &[Parser] = &[("search_texts", search_texts)];
 

@@ -1,13 +1,11 @@
 //! What strangers' bytes are read with, for whoever throws bytes at it: another program's events.
 
 use domain::Event;
+use domain::untrusted::Parser;
 use serde_json::Value;
 
 use crate::verbs::import::source::SourceEvent;
 use crate::verbs::import::stream::prepare;
-
-/// A reader and its name.
-pub type Parser = (&'static str, fn(&[u8]));
 
 pub const PARSERS: &[Parser] = &[("import_lines", import_lines)];
 
