@@ -4,12 +4,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,13 +22,14 @@ use crate::keyring::Keyring;
 use crate::sessions::Sessions;
 use crate::store::{Appended, Clock, Error};
 use crate::tenant::within;
+use crate::versions::Versions;
 
 /// How long a batch whose answer was lost is sent again before its callers are told.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// So many appends are worth a commit of their own: while the database is at one batch, those that
 /// it answers write the next.
-const COMPANY: usize = 128;
+const COMPANY: usize = 96;
 
 pub(crate) struct Request {
     pub(crate) written: Written,
@@ -46,6 +48,13 @@ pub(crate) struct Appender {
     pub(crate) round_trips: Arc<AtomicU64>,
     /// Whether the last batch got no answer for as long as it was tried.
     pub(crate) gone: AtomicBool,
+    pub(crate) versions: Mutex<Versions>,
+}
+
+/// Appends that go out together, and for each its group: they stand and fall together.
+struct Batch {
+    requests: Vec<Request>,
+    groups: Vec<usize>,
 }
 
 /// A way to the database for one batch at a time. Its session is kept: to take one from the pool
@@ -57,9 +66,9 @@ struct Lane {
 }
 
 impl Lane {
-    /// The kept session, or another one where it is gone. One that rested is asked first, and not
-    /// for long: what has vanished from the network gives no answer at all.
-    async fn session(&mut self, pool: &PgPool) -> sqlx::Result<&mut PgConnection> {
+    /// The kept session, or another one where it is gone, and whether it is another. One that rested
+    /// is asked first, and not for long: what has vanished from the network gives no answer at all.
+    async fn session(&mut self, pool: &PgPool) -> sqlx::Result<(&mut PgConnection, bool)> {
         if let Some(session) = &mut self.session
             && self.used.is_none_or(|used| used.elapsed() > RESTED)
             && !matches!(timeout(WAIT, session.ping()).await, Ok(Ok(())))
@@ -67,11 +76,11 @@ impl Lane {
             self.drop_session();
         }
         self.used = Some(Instant::now());
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => pool.acquire().await?,
+        let (session, is_another) = match self.session.take() {
+            Some(session) => (session, false),
+            None => (pool.acquire().await?, true),
         };
-        Ok(self.session.insert(session))
+        Ok((self.session.insert(session), is_another))
     }
 
     /// It must not go back to the pool, which would ask it once more.
@@ -82,34 +91,44 @@ impl Lane {
     }
 }
 
-const APPEND: &str = "select first, at, refused from append_with_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+const APPEND: &str = "select first, at, refused from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, \
      $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
-     $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40)";
+     $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)";
 
 impl Appender {
     /// Runs until all senders are gone, or the database is closed.
     pub(crate) async fn run(self, mut inbox: mpsc::Receiver<Request>) {
         let mut waiting: VecDeque<Request> = VecDeque::new();
         let mut lanes = vec![Lane::default(), Lane::default()];
-        let mut in_flight = FuturesUnordered::new();
+        let (mut in_flight, mut landed) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut closing = pin!(self.pool.pool().close_event());
         let mut open = true;
-        while open || !in_flight.is_empty() {
+        while open || !in_flight.is_empty() || !landed.is_empty() {
+            // The database first: what waits goes out to it before those whom it has answered are
+            // told.
             tokio::select! {
-                request = inbox.recv(), if open && waiting.len() < MOST_APPENDS => match request {
-                    Some(request) => waiting.push_back(request),
-                    None => open = false,
+                biased;
+                Some((lane, batch, answer)) = in_flight.next() => match answer {
+                    Ok(answer) => {
+                        lanes.push(lane);
+                        landed.push(Either::Left(self.settle(batch, answer).map(|left| (None, left))));
+                    }
+                    Err(error) => landed.push(Either::Right(self.give_up(lane, batch, error))),
                 },
+                Some((lane, left)) = landed.next() => {
+                    lanes.extend(lane);
+                    let left: Vec<Request> = left;
+                    left.into_iter().rev().for_each(|request| waiting.push_front(request));
+                }
                 // Whoever closes waits for all sessions to come back.
                 () = &mut closing, if open => {
                     open = false;
                     lanes.clear();
                 }
-                Some((lane, returned)) = in_flight.next() => {
-                    lanes.push(lane);
-                    let returned: Vec<Request> = returned;
-                    returned.into_iter().rev().for_each(|request| waiting.push_front(request));
-                }
+                request = inbox.recv(), if open && waiting.len() < MOST_APPENDS => match request {
+                    Some(request) => waiting.push_back(request),
+                    None => open = false,
+                },
             }
             while let Ok(request) = inbox.try_recv() {
                 waiting.push_back(request);
@@ -118,23 +137,23 @@ impl Appender {
             while waiting.len() >= least(&in_flight)
                 && let Some(lane) = lanes.pop()
             {
-                let (batch, groups) = self.take_batch(&mut waiting);
-                in_flight.push(self.send_through(lane, batch, groups));
+                let batch = self.take_batch(&mut waiting);
+                in_flight.push(self.ask_through(lane, batch));
             }
         }
     }
 
     /// What goes out next. Who would make a key that was made since they were encrypted is sent back
     /// at once: the database would only do the same.
-    fn take_batch(&self, waiting: &mut VecDeque<Request>) -> (Vec<Request>, Vec<usize>) {
+    fn take_batch(&self, waiting: &mut VecDeque<Request>) -> Batch {
         let mut admission = Admission::default();
-        let (mut batch, mut left) = (vec![], vec![]);
+        let (mut requests, mut left) = (vec![], vec![]);
         while let Some(request) = waiting.pop_front() {
             let Written { append, keys, .. } = &request.written;
             if self.keyring.has_any(append.tenant, keys) {
                 let _ = request.answer.send(Err(Error::EncryptAgain));
             } else if admission.admit(&request.written) {
-                batch.push(request);
+                requests.push(request);
             } else {
                 left.push(request);
                 if admission.is_full() {
@@ -143,55 +162,71 @@ impl Appender {
             }
         }
         left.into_iter().rev().for_each(|request| waiting.push_front(request));
-        (batch, admission.groups().to_vec())
+        Batch { requests, groups: admission.groups().to_vec() }
     }
 
-    async fn send_through(
+    async fn ask_through(
         &self,
         mut lane: Lane,
-        batch: Vec<Request>,
-        groups: Vec<usize>,
-    ) -> (Lane, Vec<Request>) {
-        let returned = self.send(&mut lane, batch, groups).await;
-        (lane, returned)
+        batch: Batch,
+    ) -> (Lane, Batch, Result<Answer, sqlx::Error>) {
+        let answer = self.ask(&mut lane, &batch).await;
+        (lane, batch, answer)
     }
 
     /// Sends a batch, answers whom it can, and returns those that fell with others of their group
     /// and deserve another try.
-    async fn send(&self, lane: &mut Lane, batch: Vec<Request>, groups: Vec<usize>) -> Vec<Request> {
-        if batch.is_empty() {
-            return vec![];
-        }
-        match self.ask(lane, &batch, &groups).await {
-            Ok(answer) => self.settle(batch, &groups, answer).await,
-            // Splitting finds an append that the database can't take, not a database that is gone.
-            Err(error) if batch.len() > 1 && !is_lost(&error) => {
-                self.send_halves(lane, batch).await
-            }
-            Err(error) => fail(batch, error.into()),
+    async fn send(&self, lane: &mut Lane, batch: Batch) -> Vec<Request> {
+        match self.ask(lane, &batch).await {
+            Ok(answer) => self.settle(batch, answer).await,
+            Err(error) => self.split(lane, batch, error).await,
         }
     }
 
-    /// A batch that the database could not take is split until the culprit stands alone.
-    async fn send_halves(&self, lane: &mut Lane, mut batch: Vec<Request>) -> Vec<Request> {
-        let second = batch.split_off(batch.len() / 2);
+    async fn give_up(
+        &self,
+        mut lane: Lane,
+        batch: Batch,
+        error: sqlx::Error,
+    ) -> (Option<Lane>, Vec<Request>) {
+        let left = self.split(&mut lane, batch, error).await;
+        (Some(lane), left)
+    }
+
+    /// A batch that the database could not take is split until the culprit stands alone. That finds
+    /// an append that it can't take, not a database that is gone.
+    async fn split(&self, lane: &mut Lane, batch: Batch, error: sqlx::Error) -> Vec<Request> {
+        let mut requests = batch.requests;
+        if requests.len() < 2 || is_lost(&error) {
+            return fail(requests, error.into());
+        }
+        let second = requests.split_off(requests.len() / 2);
         let mut returned = vec![];
-        for half in [batch, second] {
+        for half in [requests, second] {
             let mut half = VecDeque::from(half);
             while !half.is_empty() {
-                let (batch, groups) = self.take_batch(&mut half);
-                returned.extend(Box::pin(self.send(lane, batch, groups)).await);
+                let batch = self.take_batch(&mut half);
+                returned.extend(Box::pin(self.send(lane, batch)).await);
             }
         }
         returned
     }
 
     /// One round trip; when its answer is lost, the same events again, until answered.
-    async fn ask(
+    async fn ask(&self, lane: &mut Lane, batch: &Batch) -> Result<Answer, sqlx::Error> {
+        let events = batch.requests.iter().map(|request| request.written.events() as i64).sum();
+        let known = self.versions().send(events);
+        let answered = self.ask_until_answered(lane, batch, known).await;
+        let all = answered.as_ref().ok().filter(|answer| answer.refused.is_none());
+        self.versions().land(events, all.map(|answer| answer.first + events - 1));
+        answered
+    }
+
+    async fn ask_until_answered(
         &self,
         lane: &mut Lane,
-        batch: &[Request],
-        groups: &[usize],
+        batch: &Batch,
+        mut known: Option<i64>,
     ) -> Result<Answer, sqlx::Error> {
         let started = Instant::now();
         // Who finds the database gone for a while should not wait as long as the first.
@@ -199,7 +234,7 @@ impl Appender {
         let patience = if gone { Duration::ZERO } else { PATIENCE };
         let mut pause = Duration::from_millis(10);
         loop {
-            let answered = self.round_trip(lane, batch, groups).await;
+            let answered = self.round_trip(lane, batch, known).await;
             if answered.as_ref().is_err_and(is_lost) {
                 lane.drop_session();
             }
@@ -209,29 +244,47 @@ impl Appender {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
+                Ok(answer) if answer.is(Why::Moved) => self.versions().doubt(),
+                // What stands in the way the database tells where nothing is taken for known.
+                Err(error) if known.is_some() && is_taken(&error) => {}
                 answered => {
                     let gone = answered.as_ref().is_err_and(is_lost);
                     self.gone.store(gone, Ordering::Relaxed);
                     return answered;
                 }
             }
+            // Only the database knows by now.
+            known = None;
         }
     }
 
+    fn versions(&self) -> std::sync::MutexGuard<'_, Versions> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `known`: where the log has to end for what is known of streams to hold.
     async fn round_trip(
         &self,
         lane: &mut Lane,
-        batch: &[Request],
-        groups: &[usize],
+        Batch { requests, groups }: &Batch,
+        known: Option<i64>,
     ) -> Result<Answer, sqlx::Error> {
-        let session = lane.session(self.pool.pool()).await?;
-        let written: Vec<&Written> = batch.iter().map(|request| &request.written).collect();
-        let a = Arrays::of(&written);
+        let (session, is_another) = lane.session(self.pool.pool()).await?;
+        // It may be another database, which lacks the last of what the first had.
+        let known = known.filter(|_| !is_another);
+        let written: Vec<&Written> = requests.iter().map(|request| &request.written).collect();
+        let a = {
+            let mut versions = self.versions();
+            if is_another {
+                versions.forget();
+            }
+            Arrays::of(&written, |tenant, stream| versions.take(tenant, stream) && known.is_some())
+        };
         let groups: Vec<i32> = groups.iter().map(|group| *group as i32).collect();
-        let seen = batch.iter().map(|request| request.erasures_seen).min().filter(|no| *no > 0);
+        let seen = requests.iter().map(|request| request.erasures_seen).min().filter(|no| *no > 0);
         self.round_trips.fetch_add(1, Ordering::Relaxed);
         metrics::histogram!("verbatim_append_batch_events").record(a.e_append.len() as f64);
-        metrics::histogram!("verbatim_append_batch_appends").record(batch.len() as f64);
+        metrics::histogram!("verbatim_append_batch_appends").record(requests.len() as f64);
         let started = std::time::Instant::now();
         let query = sqlx::query_as(APPEND)
             .bind(&a.e_append)
@@ -248,32 +301,33 @@ impl Appender {
             .bind(&a.e_command)
             .bind(&a.e_corr)
             .bind(&a.e_cause)
-            .bind(&a.s_append)
-            .bind(&a.s_tenant)
-            .bind(&a.s_type)
-            .bind(&a.s_id)
-            .bind(&a.s_expected)
-            .bind(&a.s_event);
+            .bind(some(&a.s_append))
+            .bind(some(&a.s_tenant))
+            .bind(some(&a.s_type))
+            .bind(some(&a.s_id))
+            .bind(some(&a.s_expected))
+            .bind(some(&a.s_event));
         let answer = query
-            .bind(&a.i_append)
-            .bind(&a.i_last)
-            .bind(&a.i_tenant)
-            .bind(&a.i_key)
-            .bind(&a.i_print)
-            .bind(&a.i_status)
-            .bind(&a.i_response)
-            .bind(&a.c_append)
-            .bind(&a.c_tenant)
-            .bind(&a.c_scope)
-            .bind(&a.c_value)
-            .bind(&a.c_owner)
-            .bind(&a.k_append)
-            .bind(&a.k_tenant)
-            .bind(&a.k_subject)
-            .bind(&a.k_class)
-            .bind(&a.k_wrapped)
+            .bind(some(&a.i_append))
+            .bind(some(&a.i_last))
+            .bind(some(&a.i_tenant))
+            .bind(some(&a.i_key))
+            .bind(some(&a.i_print))
+            .bind(some(&a.i_status))
+            .bind(some(&a.i_response))
+            .bind(some(&a.c_append))
+            .bind(some(&a.c_tenant))
+            .bind(some(&a.c_scope))
+            .bind(some(&a.c_value))
+            .bind(some(&a.c_owner))
+            .bind(some(&a.k_append))
+            .bind(some(&a.k_tenant))
+            .bind(some(&a.k_subject))
+            .bind(some(&a.k_class))
+            .bind(some(&a.k_wrapped))
             .bind(&groups)
             .bind(seen)
+            .bind(known)
             .bind(self.clock.told())
             .fetch_one(session)
             .await;
@@ -281,26 +335,27 @@ impl Appender {
         answer
     }
 
-    async fn settle(&self, batch: Vec<Request>, groups: &[usize], answer: Answer) -> Vec<Request> {
-        let reasons = answer.refused.map(|refused| refused.0).unwrap_or_default();
-        if reasons.iter().any(|reason| reason.why == Why::Erasures) {
+    async fn settle(&self, batch: Batch, answer: Answer) -> Vec<Request> {
+        let Batch { requests, groups } = batch;
+        if answer.is(Why::Erasures) {
             return match self.look_for_erasures().await {
-                Ok(()) => refuse_erased(batch),
-                Err(error) => fail(batch, error),
+                Ok(()) => refuse_erased(requests),
+                Err(error) => fail(requests, error),
             };
         }
-        let worst = worst_of_each(reasons, groups);
+        let reasons = answer.refused.map(|refused| refused.0).unwrap_or_default();
+        let worst = worst_of_each(reasons, &groups);
         let fallen: Vec<usize> = worst.keys().map(|append| groups[append - 1]).collect();
         let mut returned = vec![];
         // Before anything is waited for: an erasure that is noticed meanwhile forgets them again.
-        for (index, request) in batch.iter().enumerate() {
+        for (index, request) in requests.iter().enumerate() {
             if !worst.contains_key(&(index + 1)) && !fallen.contains(&groups[index]) {
                 self.keyring.remember(request.written.append.tenant, &request.written.keys);
             }
         }
         let before = answer.first - 1;
         let mut position = before;
-        for (index, request) in batch.into_iter().enumerate() {
+        for (index, request) in requests.into_iter().enumerate() {
             match worst.get(&(index + 1)) {
                 Some(reason) => self.refuse(request, reason).await,
                 None if fallen.contains(&groups[index]) => returned.push(request),
@@ -308,6 +363,7 @@ impl Appender {
                     let first = position + 1;
                     position += request.written.events() as i64;
                     let done = Appended { first, last: position, recorded_at: answer.at };
+                    self.versions().remember(&request.written.append);
                     let _ = request.answer.send(Ok(done));
                 }
             }
@@ -391,6 +447,16 @@ fn fail(batch: Vec<Request>, error: Error) -> Vec<Request> {
 /// How many appends have to wait for a batch to go out beside those that are on their way.
 fn least<F>(in_flight: &FuturesUnordered<F>) -> usize {
     if in_flight.is_empty() { 1 } else { COMPANY }
+}
+
+/// What a batch does not bring is not told of.
+fn some<T>(array: &Vec<T>) -> Option<&Vec<T>> {
+    Some(array).filter(|array| !array.is_empty())
+}
+
+/// Whether something of it is there already: an event, a key or a claim.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
 
 /// Whether it is unknown what became of the statement, or the server is not there yet again.

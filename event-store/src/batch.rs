@@ -229,11 +229,18 @@ pub(crate) struct Arrays<'a> {
 }
 
 impl<'a> Arrays<'a> {
-    pub(crate) fn of(batch: &'a [&'a Written]) -> Self {
+    /// Streams that the caller vouches for are not told of.
+    pub(crate) fn of(
+        batch: &[&'a Written],
+        mut vouched: impl FnMut(Uuid, &StreamAppend) -> bool,
+    ) -> Self {
         let mut arrays = Arrays::default();
         let mut touched = HashSet::new();
         for (number, written) in (1..).zip(batch) {
-            arrays.push(number, written, &mut touched);
+            arrays.push(number, written, |stream| {
+                let name = (stream.aggregate_type.as_str(), stream.aggregate_id.as_str());
+                touched.insert(name) && !vouched(written.append.tenant, stream)
+            });
         }
         arrays
     }
@@ -242,13 +249,13 @@ impl<'a> Arrays<'a> {
         &mut self,
         number: i32,
         written: &'a Written,
-        touched: &mut HashSet<(&'a str, &'a str)>,
+        mut is_told: impl FnMut(&'a StreamAppend) -> bool,
     ) {
         let append = &written.append;
         let mut payloads = written.payloads.iter();
         for stream in &append.streams {
             let (kind, id) = (stream.aggregate_type.as_str(), stream.aggregate_id.as_str());
-            if let Some(event) = stream.events.first().filter(|_| touched.insert((kind, id))) {
+            if let Some(event) = stream.events.first().filter(|_| is_told(stream)) {
                 self.s_append.push(number);
                 self.s_tenant.push(append.tenant);
                 self.s_type.push(kind);
@@ -319,6 +326,7 @@ pub(crate) enum Why {
     Version,
     Keys,
     Erasures,
+    Moved,
 }
 
 impl Reason {
@@ -328,7 +336,7 @@ impl Reason {
         Verdict::Refused(match self.why {
             Why::Done => return Verdict::Done,
             // Tokens under a key that is gone, or that nobody will find.
-            Why::Keys | Why::Erasures => return Verdict::EncryptAgain,
+            Why::Keys | Why::Erasures | Why::Moved => return Verdict::EncryptAgain,
             Why::Foreign => Refusal::Foreign,
             Why::Idempotency => Refusal::IdempotencyKeyUsed,
             Why::Claim => {
@@ -353,4 +361,11 @@ pub(crate) struct Answer {
     pub(crate) first: i64,
     pub(crate) at: DateTime<Utc>,
     pub(crate) refused: Option<sqlx::types::Json<Vec<Reason>>>,
+}
+
+impl Answer {
+    /// Whether the whole batch is refused for this reason.
+    pub(crate) fn is(&self, why: Why) -> bool {
+        self.refused.iter().flat_map(|refused| &refused.0).any(|reason| reason.why == why)
+    }
 }

@@ -23,6 +23,7 @@ pub mod tenant;
 pub mod transaction;
 #[doc(hidden)]
 pub mod untrusted;
+mod versions;
 
 pub use batch::{Append, Claim, IdempotencyRecord, NewEvent, Refusal, StreamAppend};
 pub use database::Database;

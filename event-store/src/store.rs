@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -153,6 +153,7 @@ impl Store {
             erasures_seen: erasures_seen.clone(),
             round_trips: round_trips.clone(),
             gone: AtomicBool::new(false),
+            versions: Mutex::default(),
         };
         let stop = tokio::spawn(appender.run(inbox));
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));

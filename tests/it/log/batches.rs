@@ -9,9 +9,9 @@ use crate::support::TestDatabase;
 
 type Waiting = JoinHandle<Result<Appended, Error>>;
 
-/// The first is in flight while so many others arrive; then all go on. Tells how many round trips
-/// had been begun until then, and how many there were in the end.
-async fn arrive(store: &Store, owner: &PgPool, others: usize) -> (u64, u64) {
+/// The first is in flight while so many others arrive; then, once so many round trips have begun, all
+/// go on. Tells how many had begun until then, and how many there were in the end.
+async fn arrive(store: &Store, owner: &PgPool, others: usize, begun: u64) -> (u64, u64) {
     let mut lock = owner.begin().await.unwrap();
     sqlx::query("select pg_advisory_xact_lock(7201)").execute(&mut *lock).await.unwrap();
     let spawn = |n: usize| -> Waiting {
@@ -25,6 +25,9 @@ async fn arrive(store: &Store, owner: &PgPool, others: usize) -> (u64, u64) {
     let rest: Vec<_> = (1..=others).map(spawn).collect();
     // All of them have reached the appender's inbox once each task had its turns.
     for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    while store.round_trips() < begun {
         tokio::task::yield_now().await;
     }
     let begun = store.round_trips();
@@ -42,14 +45,14 @@ async fn arrive(store: &Store, owner: &PgPool, others: usize) -> (u64, u64) {
 async fn sixty_four_waiting_appends_make_one_round_trip() {
     let db = TestDatabase::new().await;
     let store = db.store().await;
-    assert_eq!(arrive(&store, &db.database.owner, 64).await, (1, 2));
+    assert_eq!(arrive(&store, &db.database.owner, 64, 1).await, (1, 2));
 }
 
 #[tokio::test]
 async fn many_waiting_appends_set_out_while_the_database_is_at_the_first() {
     let db = TestDatabase::new().await;
     let store = db.store().await;
-    let (begun, all) = arrive(&store, &db.database.owner, 400).await;
+    let (begun, all) = arrive(&store, &db.database.owner, 400, 2).await;
     assert_eq!(begun, 2);
     assert!(all <= 4, "{all}");
 }
