@@ -91,10 +91,6 @@ impl Lane {
     }
 }
 
-const APPEND: &str = "select first, at, refused from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-     $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
-     $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)";
-
 impl Appender {
     /// Runs until all senders are gone, or the database is closed.
     pub(crate) async fn run(self, mut inbox: mpsc::Receiver<Request>) {
@@ -286,51 +282,8 @@ impl Appender {
         metrics::histogram!("verbatim_append_batch_events").record(a.e_append.len() as f64);
         metrics::histogram!("verbatim_append_batch_appends").record(requests.len() as f64);
         let started = std::time::Instant::now();
-        let query = sqlx::query_as(APPEND)
-            .bind(&a.e_append)
-            .bind(&a.e_type)
-            .bind(&a.e_id)
-            .bind(&a.e_seq)
-            .bind(&a.e_name)
-            .bind(&a.e_ver)
-            .bind(&a.e_payload)
-            .bind(&a.e_meta)
-            .bind(&a.e_tenant)
-            .bind(&a.e_event)
-            .bind(&a.e_actor)
-            .bind(&a.e_command)
-            .bind(&a.e_corr)
-            .bind(&a.e_cause)
-            .bind(some(&a.s_append))
-            .bind(some(&a.s_tenant))
-            .bind(some(&a.s_type))
-            .bind(some(&a.s_id))
-            .bind(some(&a.s_expected))
-            .bind(some(&a.s_event));
-        let answer = query
-            .bind(some(&a.i_append))
-            .bind(some(&a.i_last))
-            .bind(some(&a.i_tenant))
-            .bind(some(&a.i_key))
-            .bind(some(&a.i_print))
-            .bind(some(&a.i_status))
-            .bind(some(&a.i_response))
-            .bind(some(&a.c_append))
-            .bind(some(&a.c_tenant))
-            .bind(some(&a.c_scope))
-            .bind(some(&a.c_value))
-            .bind(some(&a.c_owner))
-            .bind(some(&a.k_append))
-            .bind(some(&a.k_tenant))
-            .bind(some(&a.k_subject))
-            .bind(some(&a.k_class))
-            .bind(some(&a.k_wrapped))
-            .bind(&groups)
-            .bind(seen)
-            .bind(known)
-            .bind(self.clock.told())
-            .fetch_one(session)
-            .await;
+        let mut call = a.call(&groups, seen, known, self.clock.told());
+        let answer = call.build_query_as().fetch_one(session).await;
         metrics::histogram!("verbatim_append_duration_seconds").record(started.elapsed());
         answer
     }
@@ -447,11 +400,6 @@ fn fail(batch: Vec<Request>, error: Error) -> Vec<Request> {
 /// How many appends have to wait for a batch to go out beside those that are on their way.
 fn least<F>(in_flight: &FuturesUnordered<F>) -> usize {
     if in_flight.is_empty() { 1 } else { COMPANY }
-}
-
-/// What a batch does not bring is not told of.
-fn some<T>(array: &Vec<T>) -> Option<&Vec<T>> {
-    Some(array).filter(|array| !array.is_empty())
 }
 
 /// Whether something of it is there already: an event, a key or a claim.

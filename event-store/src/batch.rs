@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::codec::KeyName;
@@ -186,7 +187,8 @@ impl Admission {
     }
 }
 
-/// The batch as the arrays that the `append` function takes; see its comment for their meaning.
+/// The batch as the arrays that the `append_events` function takes; their meaning is told in the
+/// migrations `append` and `append_events`.
 #[derive(Default)]
 pub(crate) struct Arrays<'a> {
     pub(crate) e_append: Vec<i32>,
@@ -307,6 +309,59 @@ impl<'a> Arrays<'a> {
     }
 }
 
+impl Arrays<'_> {
+    /// Calls the `append_events` function with what there is.
+    pub(crate) fn call<'q>(
+        &'q self,
+        groups: &'q [i32],
+        erasures_seen: Option<i64>,
+        ended: Option<i64>,
+        clock: Option<DateTime<Utc>>,
+    ) -> QueryBuilder<'q, Postgres> {
+        let mut sql = QueryBuilder::new("select first, at, refused from append_events(");
+        let mut told = sql.separated(", ");
+        told.push_bind(&self.e_append).push_bind(&self.e_type).push_bind(&self.e_id);
+        told.push_bind(&self.e_seq).push_bind(&self.e_name).push_bind(&self.e_ver);
+        told.push_bind(&self.e_payload).push_bind(&self.e_meta).push_bind(&self.e_tenant);
+        told.push_bind(&self.e_event).push_bind(&self.e_actor).push_bind(&self.e_command);
+        told.push_bind(&self.e_corr).push_bind(&self.e_cause);
+        told.push_bind(groups).push_bind(erasures_seen).push_bind(ended).push_bind(clock);
+        if !self.s_append.is_empty() {
+            told.push("s_append => ").push_bind_unseparated(&self.s_append);
+            told.push("s_tenant => ").push_bind_unseparated(&self.s_tenant);
+            told.push("s_type => ").push_bind_unseparated(&self.s_type);
+            told.push("s_id => ").push_bind_unseparated(&self.s_id);
+            told.push("s_expected => ").push_bind_unseparated(&self.s_expected);
+            told.push("s_event => ").push_bind_unseparated(&self.s_event);
+        }
+        if !self.i_append.is_empty() {
+            told.push("i_append => ").push_bind_unseparated(&self.i_append);
+            told.push("i_last => ").push_bind_unseparated(&self.i_last);
+            told.push("i_tenant => ").push_bind_unseparated(&self.i_tenant);
+            told.push("i_key => ").push_bind_unseparated(&self.i_key);
+            told.push("i_print => ").push_bind_unseparated(&self.i_print);
+            told.push("i_status => ").push_bind_unseparated(&self.i_status);
+            told.push("i_response => ").push_bind_unseparated(&self.i_response);
+        }
+        if !self.c_append.is_empty() {
+            told.push("c_append => ").push_bind_unseparated(&self.c_append);
+            told.push("c_tenant => ").push_bind_unseparated(&self.c_tenant);
+            told.push("c_scope => ").push_bind_unseparated(&self.c_scope);
+            told.push("c_value => ").push_bind_unseparated(&self.c_value);
+            told.push("c_owner => ").push_bind_unseparated(&self.c_owner);
+        }
+        if !self.k_append.is_empty() {
+            told.push("k_append => ").push_bind_unseparated(&self.k_append);
+            told.push("k_tenant => ").push_bind_unseparated(&self.k_tenant);
+            told.push("k_subject => ").push_bind_unseparated(&self.k_subject);
+            told.push("k_class => ").push_bind_unseparated(&self.k_class);
+            told.push("k_wrapped => ").push_bind_unseparated(&self.k_wrapped);
+        }
+        told.push_unseparated(")");
+        sql
+    }
+}
+
 /// One reason that the database gave against one append of a batch (0: against all).
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Reason {
@@ -355,7 +410,7 @@ pub(crate) enum Verdict {
     Refused(Refusal),
 }
 
-/// What the `append` function answers.
+/// What the `append_events` function answers.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Answer {
     pub(crate) first: i64,

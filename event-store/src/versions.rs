@@ -33,10 +33,14 @@ impl Versions {
         known
     }
 
-    /// Whether a stream stands where an append expects it. From then on, until that has been
-    /// written, nothing is known of it.
+    /// Whether a stream is taken to stand where an append expects it: it is known to, or it is new,
+    /// and the index would tell if it were not. From then on, until that has been written, nothing
+    /// is known of it.
     pub(crate) fn take(&mut self, tenant: Uuid, stream: &StreamAppend) -> bool {
-        self.streams.remove(&name(stream)) == Some((tenant, stream.expected))
+        match self.streams.remove(&name(stream)) {
+            Some(known) => known == (tenant, stream.expected),
+            None => stream.expected == 0,
+        }
     }
 
     /// They have come back. `last` is the position of the last, if all were written.
@@ -106,11 +110,12 @@ mod tests {
     fn a_stream_is_vouched_for_at_the_version_that_was_written_and_to_nobody_else() {
         let (ours, theirs) = (Uuid::from_u128(7), Uuid::from_u128(8));
         let mut versions = Versions::default();
-        assert!(!versions.take(ours, &stream(0)), "nobody knows whether it is new");
+        assert!(versions.take(ours, &stream(0)), "it would be the first");
+        assert!(!versions.take(ours, &stream(5)), "nobody knows where it stands");
         versions.remember(&append(ours, 4));
         assert!(versions.take(ours, &stream(5)));
         assert!(!versions.take(ours, &stream(5)), "it is on its way");
-        for (tenant, expected) in [(ours, 4), (ours, 6), (theirs, 5)] {
+        for (tenant, expected) in [(ours, 0), (ours, 4), (ours, 6), (theirs, 5)] {
             versions.remember(&append(ours, 4));
             assert!(!versions.take(tenant, &stream(expected)));
         }

@@ -2,22 +2,24 @@
 -- that begin with s those streams that it wrote last itself and knows the versions of, and tells where
 -- the log ended then: if it ends elsewhere now, somebody else has written, and the batch is refused
 -- with the reason 'moved', to be sent again with all its streams. Whoever is wrong about a stream meets
--- the unique index. What a batch does not bring is null, which costs nothing: PL/pgSQL unpacks an array
--- even if it is empty. The rest is as in `append_with_keys`, which stays for servers of the release
--- before; `append` was of the one before that.
+-- the unique index. What a batch does not bring is left out: even an empty array costs something, on
+-- its way in and when PL/pgSQL unpacks it. The rest is as in `append_with_keys`, which stays for
+-- servers of the release before; `append` was of the one before that.
 drop function append;
 
 create function append_events(
     e_append int[], e_type text[], e_id text[], e_seq bigint[], e_name text[], e_ver text[],
     e_payload text[], e_meta text[], e_tenant uuid[], e_event uuid[], e_actor text[],
     e_command uuid[], e_corr uuid[], e_cause uuid[],
-    s_append int[], s_tenant uuid[], s_type text[], s_id text[], s_expected bigint[],
-    s_event uuid[],
-    i_append int[], i_last int[], i_tenant uuid[], i_key bytea[], i_print bytea[], i_status int[],
-    i_response bytea[],
-    c_append int[], c_tenant uuid[], c_scope text[], c_value bytea[], c_owner text[],
-    k_append int[], k_tenant uuid[], k_subject uuid[], k_class smallint[], k_wrapped bytea[],
     a_group int[], erasures_seen bigint, ended bigint, clock timestamptz,
+    s_append int[] = null, s_tenant uuid[] = null, s_type text[] = null, s_id text[] = null,
+    s_expected bigint[] = null, s_event uuid[] = null,
+    i_append int[] = null, i_last int[] = null, i_tenant uuid[] = null, i_key bytea[] = null,
+    i_print bytea[] = null, i_status int[] = null, i_response bytea[] = null,
+    c_append int[] = null, c_tenant uuid[] = null, c_scope text[] = null, c_value bytea[] = null,
+    c_owner text[] = null,
+    k_append int[] = null, k_tenant uuid[] = null, k_subject uuid[] = null,
+    k_class smallint[] = null, k_wrapped bytea[] = null,
     out first bigint, out at timestamptz, out refused json)
 language plpgsql volatile security definer
 set search_path = public, pg_temp
