@@ -23,6 +23,10 @@ use measures::Name;
 use report::Report;
 use scale::Size;
 
+/// As the programs have whose parts run in this one; the peers have it, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What went wrong, told to whoever measures.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 

@@ -1,15 +1,24 @@
 //! A row as it was at any position of the log, folded from its own events without any table.
 
+use std::panic::resume_unwind;
+
 use chrono::{DateTime, Utc};
 use event_store::log;
-use sqlx::PgPool;
+use futures_util::TryStreamExt;
+use sqlx::{PgPool, Postgres, QueryBuilder};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::feed::{decode, stream_key};
 use crate::model::{BUCKET, Source};
 use crate::stops::Stops;
-use crate::working_set::{Fault, InTable};
+use crate::working_set::{Fault, InTable, WorkingSet};
 use crate::{Error, Model, Recorded};
+
+/// Events that are folded while the next are read, and how many such pages may wait.
+const PAGE: usize = 500;
+const WAITING: usize = 4;
 
 /// Why a key can't be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -20,27 +29,102 @@ pub enum AsOfError {
     Failed(#[from] Error),
 }
 
-/// The row's JSON as of `until`, and the events that made it. The key is a JSON object.
+/// A row as it was at a position.
+pub struct AsOf {
+    /// Its JSON; `None` where there was none, or none any more.
+    pub row: Option<String>,
+    /// How many events made it, and the last of them.
+    pub events: usize,
+    pub last: Option<log::Recorded>,
+}
+
+/// The row as of `until`. The key is a JSON object.
 pub async fn row(
     pool: &PgPool,
     model: &dyn Model,
     key: &serde_json::Value,
     until: i64,
-) -> Result<(Option<String>, Vec<Recorded>), AsOfError> {
-    let events = source(pool, model, key, until).await?;
-    let mut rows = model.working_set();
-    let mut stops = Stops::load(pool, model, None).await?;
-    let key = canonical_key(model, key);
-    let mut made_by = rows.touching(&key, readable(events, &mut stops));
-    made_by.retain(|event| !stops.leaves_out(&key, event.stored.position));
-    rows.want(&made_by.iter().collect::<Vec<_>>(), &InTable::Any);
-    for event in &made_by {
-        // What stops the live row stops it here as well.
-        for fault in rows.fold(event, &stops) {
-            stops.stop(fault.key, event.stored.position);
+) -> Result<AsOf, AsOfError> {
+    let mut source = source(pool, model, key, until).await?;
+    let mut past = Past {
+        key: canonical_key(model, key),
+        rows: model.working_set(),
+        stops: Stops::load(pool, model, None).await?,
+        events: 0,
+        last: None,
+    };
+    let (pages, mut arriving) = mpsc::channel(WAITING);
+    let folding = spawn_blocking(move || {
+        while let Some(page) = arriving.blocking_recv() {
+            past.take(page);
+        }
+        past
+    });
+    let mut events = source.build_query_as().fetch(pool);
+    let mut page = Vec::with_capacity(PAGE);
+    while let Some(event) = events.try_next().await.map_err(Error::from)? {
+        page.push(event);
+        if page.len() == PAGE {
+            let page = std::mem::replace(&mut page, Vec::with_capacity(PAGE));
+            // It hangs up only when it panics, which is told below.
+            if pages.send(page).await.is_err() {
+                break;
+            }
         }
     }
-    Ok((rows.row(&key), made_by))
+    let _ = pages.send(page).await;
+    drop(pages);
+    let past = folding.await.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+    Ok(AsOf { row: past.rows.row(&past.key), events: past.events, last: past.last })
+}
+
+/// The events that made a row as it was at `until`.
+pub async fn made_by(
+    pool: &PgPool,
+    model: &dyn Model,
+    key: &serde_json::Value,
+    until: i64,
+) -> Result<Vec<Recorded>, AsOfError> {
+    let mut source = source(pool, model, key, until).await?;
+    let events = source.build_query_as().fetch_all(pool).await.map_err(Error::from)?;
+    let mut stops = Stops::load(pool, model, None).await?;
+    Ok(touching(&canonical_key(model, key), events, &*model.working_set(), &mut stops))
+}
+
+/// A row on its way through its events.
+struct Past {
+    key: String,
+    rows: Box<dyn WorkingSet>,
+    stops: Stops,
+    events: usize,
+    last: Option<log::Recorded>,
+}
+
+impl Past {
+    fn take(&mut self, page: Vec<log::Recorded>) {
+        let mut events = touching(&self.key, page, &*self.rows, &mut self.stops);
+        self.rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
+        for event in &events {
+            // What stops the live row stops it here as well.
+            for fault in self.rows.fold(event, &self.stops) {
+                self.stops.stop(fault.key, event.stored.position);
+            }
+        }
+        self.events += events.len();
+        self.last = events.pop().map(|event| event.stored).or(self.last.take());
+    }
+}
+
+/// Those of the events that touch a row, and are not left out of it.
+fn touching(
+    key: &str,
+    events: Vec<log::Recorded>,
+    rows: &dyn WorkingSet,
+    stops: &mut Stops,
+) -> Vec<Recorded> {
+    let mut events = rows.touching(key, readable(events, stops));
+    events.retain(|event| !stops.leaves_out(key, event.stored.position));
+    events
 }
 
 /// The events of streams that don't stand still. One that can't be decoded stops its own.
@@ -72,12 +156,13 @@ pub(crate) async fn refold(
     stops: &Stops,
 ) -> Result<Result<Option<String>, Fault>, Error> {
     let told: serde_json::Value = serde_json::from_str(key).unwrap_or_default();
-    let events = source(pool, model, &told, until).await.map_err(|error| match error {
+    let mut source = source(pool, model, &told, until).await.map_err(|error| match error {
         AsOfError::Failed(error) => error,
         bad @ AsOfError::BadKey { .. } => {
             Error::Row { model: model.name(), reason: bad.to_string() }
         }
     })?;
+    let events = source.build_query_as().fetch_all(pool).await?;
     let mut rows = model.working_set();
     let events = rows.touching(key, readable(events, &mut stops.clone()));
     rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
@@ -100,13 +185,13 @@ fn canonical_key(model: &dyn Model, key: &serde_json::Value) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// All events that may have touched the row: its source covers its keys.
+/// Asks for all events that may have touched the row: its source covers its keys.
 async fn source(
     pool: &PgPool,
     model: &dyn Model,
     key: &serde_json::Value,
     until: i64,
-) -> Result<Vec<log::Recorded>, AsOfError> {
+) -> Result<QueryBuilder<'static, Postgres>, AsOfError> {
     let bad = || AsOfError::BadKey {
         model: model.name(),
         columns: crate::generation::names(model.key()),
@@ -114,11 +199,16 @@ async fn source(
     let text = |name: &str| key.get(name).and_then(serde_json::Value::as_str);
     let tenant: Uuid = text("tenant_id").and_then(|id| id.parse().ok()).ok_or_else(bad)?;
     let second = model.key().get(1).map_or("", |column| column.name);
+    let mut sql = QueryBuilder::new(format!("select {} from events where ", log::COLUMNS));
     let (from, to) = match model.source() {
         Source::Stream(kind) => {
             let id = text(second).ok_or_else(bad)?;
-            let events = log::stream(pool, kind, id, 0, until).await.map_err(Error::from)?;
-            return Ok(events.into_iter().filter(|event| event.tenant_id == tenant).collect());
+            sql.push("aggregate_type = ").push_bind(kind).push(" and aggregate_id = ");
+            // Not by the index on its tenant, which would find all that is the tenant's.
+            sql.push_bind(id.to_owned()).push(" and position <= ").push_bind(until);
+            sql.push(" and tenant_id::text = ").push_bind(tenant.to_string());
+            sql.push(" order by sequence");
+            return Ok(sql);
         }
         Source::Position => {
             let position = key.get(second).and_then(serde_json::Value::as_i64).ok_or_else(bad)?;
@@ -133,17 +223,7 @@ async fn source(
             (before + 1, at(start + BUCKET - instant).await.map_err(Error::from)?)
         }
     };
-    let query = format!(
-        "select {} from events where tenant_id = $1 and position between $2 and $3
-          order by position",
-        log::COLUMNS
-    );
-    let events = sqlx::query_as(&query)
-        .bind(tenant)
-        .bind(from)
-        .bind(to.min(until))
-        .fetch_all(pool)
-        .await
-        .map_err(Error::from)?;
-    Ok(events)
+    sql.push("tenant_id = ").push_bind(tenant).push(" and position between ").push_bind(from);
+    sql.push(" and ").push_bind(to.min(until)).push(" order by position");
+    Ok(sql)
 }

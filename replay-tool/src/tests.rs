@@ -105,7 +105,8 @@ async fn converse(store: &Store, tenant: Uuid, conversation: Uuid, contact: Uuid
 async fn check_opening(session: &Session, store: &Store, contact: Uuid) {
     let model = projections::model("contacts").unwrap();
     let key = key::key(session.pool(), model, &[contact.to_string()]).await.unwrap();
-    let (row, made_by) = as_of::row(session.pool(), model, &key, i64::MAX).await.unwrap();
+    let row = as_of::row(session.pool(), model, &key, i64::MAX).await.unwrap().row;
+    let made_by = as_of::made_by(session.pool(), model, &key, i64::MAX).await.unwrap();
     let mut row: Value = serde_json::from_str(&row.unwrap()).unwrap();
     let stored = made_by[0].stored.clone();
     assert!(!row.to_string().contains("Ada") && !stored.payload.contains("Ada"));

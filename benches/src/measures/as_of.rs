@@ -25,9 +25,9 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     // Short things vary more.
     for _ in 0..bench.scale.rounds * 5 {
         let started = Instant::now();
-        let (row, _) = as_of::row(pool, &Inbox, &key, i64::MAX).await?;
+        let past = as_of::row(pool, &Inbox, &key, i64::MAX).await?;
         folded.push(started.elapsed().as_secs_f64() * 1_000.0);
-        row.ok_or("no row of the long stream")?;
+        past.row.ok_or("no row of the long stream")?;
         let started = Instant::now();
         log::stream(pool, "conversation", &id, 0, i64::MAX).await?;
         read.push(started.elapsed().as_secs_f64() * 1_000.0);

@@ -169,8 +169,9 @@ async fn row(
 ) -> Result<(), Failure> {
     let key = key::key(session.pool(), model, &args.key).await?;
     let opener = args.open.opener(session).await?;
-    let (row, made_by) = as_of::row(session.pool(), model, &key, until).await?;
-    let Some(last) = made_by.last().map(|event| event.stored.clone()) else {
+    let past = as_of::row(session.pool(), model, &key, until).await?;
+    let as_of::AsOf { row, events, last } = past;
+    let Some(last) = last else {
         let what = format!("{} has no row {key} as of position {until}", model.name());
         return Err(Failure::Found(what));
     };
@@ -183,14 +184,13 @@ async fn row(
             "as_of": until,
             "position": last.position,
             "recorded_at": last.recorded_at,
-            "events": made_by.len(),
+            "events": events,
             "row": row,
         }));
     }
     shown::say(format!(
-        "{} as of position {until}: made by {} events, the last at position {}, {}",
+        "{} as of position {until}: made by {events} events, the last at position {}, {}",
         model.name(),
-        made_by.len(),
         last.position,
         rfc3339(last.recorded_at)
     ))?;

@@ -45,14 +45,14 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     };
     let key = key::key(pool, model, &args.key).await?;
     let opener = args.open.opener(session).await?;
-    let (one, _) = as_of::row(pool, model, &key, from).await?;
-    let (other, made_by) = as_of::row(pool, model, &key, to).await?;
+    let before = as_of::row(pool, model, &key, from).await?;
+    let after = as_of::row(pool, model, &key, to).await?;
     let parsed =
         |row: Option<String>| row.map_or(Ok(Value::Null), |row| serde_json::from_str(&row));
-    let (mut one, mut other) = (parsed(one)?, parsed(other)?);
-    if let Some(event) = made_by.first() {
-        opener.row(event.stored.tenant_id, &mut one).await?;
-        opener.row(event.stored.tenant_id, &mut other).await?;
+    let (mut one, mut other) = (parsed(before.row)?, parsed(after.row)?);
+    if let Some(event) = after.last {
+        opener.row(event.tenant_id, &mut one).await?;
+        opener.row(event.tenant_id, &mut other).await?;
     }
     let changes = changes(model, &one, &other);
     if session.json {

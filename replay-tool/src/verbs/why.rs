@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Args, session: &Session) -> Result<(), Failure> {
     let until = args.as_of.resolve(pool).await?;
     let key = key::key(pool, args.model, &args.key).await?;
     let opener = args.open.opener(session).await?;
-    let (_, made_by) = as_of::row(pool, args.model, &key, until).await?;
+    let made_by = as_of::made_by(pool, args.model, &key, until).await?;
     if made_by.is_empty() {
         let what = format!("no event up to position {until} made {} {key}", args.model.name());
         return Err(Failure::Found(what));
