@@ -190,20 +190,30 @@ pub async fn find(finder: &Finder<Contacts>, contact: Uuid) -> Result<Option<Row
     find.fetch_one().await
 }
 
+/// A contact as lists of other things show it. Names and numbers are tokens of personal data.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Person {
+    pub contact_id: Uuid,
+    pub name: Option<String>,
+    pub phone: Option<String>,
+    pub user_id: Option<String>,
+    merged_into: Option<Uuid>,
+}
+
 /// The contacts of these ids, as far as there are any. For one that was merged stands the one that
 /// it was merged into.
 pub async fn of_ids(
     finder: &Finder<Contacts>,
     ids: Vec<Uuid>,
-) -> Result<BTreeMap<Uuid, Row>, Error> {
-    let mut contacts = rows_of(finder, ids).await?;
+) -> Result<BTreeMap<Uuid, Person>, Error> {
+    let mut contacts = people(finder, ids).await?;
     // Each merge may have been followed by another; in the end somebody stands for all.
     loop {
         let merged: Vec<Uuid> = contacts.values().filter_map(|row| row.merged_into).collect();
         if merged.is_empty() {
             return Ok(contacts);
         }
-        let others = rows_of(finder, merged).await?;
+        let others = people(finder, merged).await?;
         for row in contacts.values_mut() {
             if let Some(other) = row.merged_into.and_then(|into| others.get(&into)) {
                 *row = other.clone();
@@ -214,11 +224,14 @@ pub async fn of_ids(
     }
 }
 
-async fn rows_of(finder: &Finder<Contacts>, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, Row>, Error> {
-    let mut find = finder.select("r.*");
+async fn people(
+    finder: &Finder<Contacts>,
+    ids: Vec<Uuid>,
+) -> Result<BTreeMap<Uuid, Person>, Error> {
+    let mut find = finder.select("contact_id, name, phone, user_id, merged_into");
     find.when("contact_id = any({})", Some(ids));
-    let rows: Vec<Row> = find.fetch_all().await?;
-    Ok(rows.into_iter().map(|row| (row.contact_id, row)).collect())
+    let people: Vec<Person> = find.fetch_all().await?;
+    Ok(people.into_iter().map(|person| (person.contact_id, person)).collect())
 }
 
 /// The token under which a personal value stands in a column.

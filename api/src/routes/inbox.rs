@@ -180,9 +180,10 @@ pub(super) async fn items(
     Ok((live.with(contacts_live), items))
 }
 
-fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Row>, values: &Values) -> Item {
+fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Person>, values: &Values) -> Item {
     let contact = contacts.get(&row.contact_id);
-    let told = |field: fn(&contacts::Row) -> Option<&String>| values.text(contact.and_then(field));
+    let told =
+        |field: fn(&contacts::Person) -> Option<&String>| values.text(contact.and_then(field));
     Item {
         contact: Contact {
             id: contact.map_or(row.contact_id, |contact| contact.contact_id),

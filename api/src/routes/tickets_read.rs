@@ -228,7 +228,7 @@ async fn items(
     Ok((live.with(contacts_live), items))
 }
 
-fn item(row: Row, contacts: &BTreeMap<Uuid, contacts::Row>, values: &Values) -> Item {
+fn item(row: Row, contacts: &BTreeMap<Uuid, contacts::Person>, values: &Values) -> Item {
     let contact = row.contact_id.and_then(|id| contacts.get(&id));
     Item {
         subject: values.text(row.subject.as_ref()),
