@@ -84,7 +84,7 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Everybody writes once to both.
+    /// Everybody has written to both before.
     async fn introduce(&mut self, customers: usize) -> Outcome<()> {
         for side in [&self.ours, &self.peer] {
             let mut meeting = tokio::task::JoinSet::new();
@@ -166,6 +166,8 @@ pub(crate) struct Customers {
     stranger: usize,
 }
 
+/// Messages that everybody has sent before the clock runs: not quite a page of the conversation.
+pub(crate) const PAST: usize = 40;
 /// One message in so many is from somebody new.
 const STRANGERS: usize = 10;
 
@@ -187,14 +189,19 @@ impl Customers {
     }
 
     async fn introduce(&mut self) -> Outcome<()> {
-        for which in 0..self.letters.len() {
-            self.write(which).await?;
+        for number in self.letters.iter().map(|letter| letter.number).collect::<Vec<_>>() {
+            let body = letter(number, PAST);
+            self.post(&body).await?;
         }
         Ok(())
     }
 
     async fn write(&mut self, which: usize) -> Outcome<()> {
-        let body = self.letters[which].anew();
+        let body = self.letters[which].anew().to_vec();
+        self.post(&body).await
+    }
+
+    async fn post(&mut self, body: &[u8]) -> Outcome<()> {
         let signature = whatsapp::sign(self.secret, body);
         let request = http::post(&self.webhook, ("x-hub-signature-256", &signature), body);
         self.wire.ask(&request).await
@@ -204,19 +211,27 @@ impl Customers {
 /// The body of a webhook in which somebody says something, made before the clock runs. Only the
 /// message's id is written anew each time.
 struct Letter {
+    number: usize,
     body: Vec<u8>,
     id_at: usize,
 }
 
+/// The body of a webhook in which somebody says so many things.
+fn letter(number: usize, messages: usize) -> Vec<u8> {
+    let person = customer(number);
+    let said = |_| {
+        let content = json!({"body": "Is the red pot still there?"});
+        whatsapp::said(&person, &wamid(), Utc::now(), "text", content, Value::Null)
+    };
+    let said = whatsapp::messages(&line(), &[&person], (0..messages).map(said).collect());
+    whatsapp::bytes(whatsapp::envelope(&line(), "messages", said))
+}
+
 impl Letter {
     fn from(number: usize) -> Letter {
-        let person = customer(number);
-        let (id, content) = (wamid(), json!({"body": "Is the red pot still there?"}));
-        let said =
-            whatsapp::message(&line(), &person, &id, Utc::now(), "text", content, Value::Null);
-        let body = whatsapp::bytes(whatsapp::envelope(&line(), "messages", said));
-        let id_at = body.windows(id.len()).position(|found| found == id.as_bytes());
-        Letter { body, id_at: id_at.unwrap_or_default() }
+        let body = letter(number, 1);
+        let id_at = body.windows(WAMID.len()).position(|found| found == WAMID.as_bytes());
+        Letter { number, body, id_at: id_at.unwrap_or_default() }
     }
 
     fn anew(&mut self) -> &[u8] {
@@ -226,8 +241,11 @@ impl Letter {
     }
 }
 
+/// How the ids of messages begin.
+const WAMID: &str = "wamid.";
+
 fn wamid() -> String {
-    format!("wamid.{}", Uuid::now_v7().simple())
+    format!("{WAMID}{}", Uuid::now_v7().simple())
 }
 
 impl Client for Customers {

@@ -85,7 +85,7 @@ impl Place {
 }
 
 /// A note, encrypted already: both sides write the same bytes.
-pub(super) fn payload() -> Value {
+fn payload() -> Value {
     json!({"NoteAdded": {
         "note": Uuid::now_v7(), "cycle": 1, "at": "2026-03-01T09:00:40Z",
         "body": {"$personal": "V2FudHMgdGhlIHJlZCBwb3QgYmVmb3JlIEZyaWRheSwgYW5kIGFza3Mgd2hldGhlciB0                               aGUgbGlkIGNvbWVzIHdpdGggaXQuIENhbGwgYmFjayBpbiB0aGUgbW9ybmluZy4"},

@@ -192,8 +192,8 @@ impl Place {
         Ok(format!(
             "select q.* from {told} cross join lateral (select r.* {page}) q {order};
              select q.* from {told} cross join lateral (
-               select r.* from {contacts} r where r.tenant_id = t.id
-                and contact_id = any('{{{people}}}')) q;"
+               select contact_id, name, phone, user_id, merged_into from {contacts} r
+                where r.tenant_id = t.id and contact_id = any('{{{people}}}')) q;"
         ))
     }
 }

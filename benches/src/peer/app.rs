@@ -147,6 +147,7 @@ struct Profile {
 
 #[derive(Deserialize)]
 struct Text {
+    from: String,
     id: String,
     timestamp: String,
     text: Body,
@@ -168,8 +169,11 @@ async fn receive(request: HttpRequest, shop: Data<Shop>, body: Bytes) -> HttpRes
     };
     let changes = envelope.entry.into_iter().flat_map(|entry| entry.changes);
     for Told { contacts, messages } in changes.map(|change| change.value) {
-        for (from, text) in contacts.into_iter().zip(messages) {
-            let id = conversation_with(&from.wa_id);
+        for text in messages {
+            let id = conversation_with(&text.from);
+            let Some(from) = contacts.iter().find(|contact| contact.wa_id == text.from) else {
+                return HttpResponse::BadRequest().finish();
+            };
             if let Err(error) = shop.cqrs.execute(&id.to_string(), received(from, text)).await {
                 return refused(&error);
             }
@@ -178,10 +182,10 @@ async fn receive(request: HttpRequest, shop: Data<Shop>, body: Bytes) -> HttpRes
     HttpResponse::Ok().json(json!({"data": {"received": 1}, "meta": {}}))
 }
 
-fn received(from: Contact, text: Text) -> Command {
+fn received(from: &Contact, text: Text) -> Command {
     let seconds = text.timestamp.parse().unwrap_or_default();
     Command::Receive {
-        from: Customer { name: from.profile.name, phone: from.wa_id },
+        from: Customer { name: from.profile.name.clone(), phone: from.wa_id.clone() },
         message: Received {
             message: Uuid::now_v7(),
             provider_id: text.id,
