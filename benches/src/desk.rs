@@ -168,7 +168,7 @@ pub(crate) struct Customers {
 
 /// Messages that everybody has sent before the clock runs: not quite a page of the conversation.
 pub(crate) const PAST: usize = 40;
-/// One message in so many is from somebody new.
+/// One message in so many is from somebody new, who is not heard of again.
 const STRANGERS: usize = 10;
 
 impl Customers {
@@ -253,8 +253,7 @@ impl Client for Customers {
         self.turn += 1;
         if self.turn.is_multiple_of(STRANGERS) {
             self.stranger += 1;
-            self.letters.push(Letter::from(self.stranger));
-            return self.write(self.letters.len() - 1).await;
+            return self.post(&letter(self.stranger, 1)).await;
         }
         self.write(self.turn % self.letters.len()).await
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -57,6 +58,26 @@ struct Batch {
     groups: Vec<usize>,
 }
 
+/// A batch that the database has answered.
+struct Landed {
+    batch: Batch,
+    first: i64,
+    at: DateTime<Utc>,
+    /// Whether all of it is refused because somebody was erased meanwhile.
+    erasures: bool,
+    /// Why some were not taken, by their numbers from 1; and the groups that fell with them.
+    worst: HashMap<usize, Reason>,
+    fallen: HashSet<usize>,
+}
+
+impl Landed {
+    fn written(&self) -> impl Iterator<Item = &Written> {
+        let all = self.batch.requests.iter().zip(&self.batch.groups);
+        let taken = all.filter(|(_, group)| !self.erasures && !self.fallen.contains(group));
+        taken.map(|(request, _)| &request.written)
+    }
+}
+
 /// A way to the database for one batch at a time. Its session is kept: to take one from the pool
 /// and give it back would cost more round trips than the append.
 #[derive(Default)]
@@ -96,10 +117,10 @@ impl Appender {
     pub(crate) async fn run(self, mut inbox: mpsc::Receiver<Request>) {
         let mut waiting: VecDeque<Request> = VecDeque::new();
         let mut lanes = vec![Lane::default(), Lane::default()];
-        let (mut in_flight, mut landed) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let (mut in_flight, mut telling) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut closing = pin!(self.pool.pool().close_event());
         let mut open = true;
-        while open || !in_flight.is_empty() || !landed.is_empty() {
+        while open || !in_flight.is_empty() || !telling.is_empty() {
             // The database first: what waits goes out to it before those whom it has answered are
             // told.
             tokio::select! {
@@ -107,11 +128,12 @@ impl Appender {
                 Some((lane, batch, answer)) = in_flight.next() => match answer {
                     Ok(answer) => {
                         lanes.push(lane);
-                        landed.push(Either::Left(self.settle(batch, answer).map(|left| (None, left))));
+                        let tell = self.tell(self.land(batch, answer));
+                        telling.push(Either::Left(tell.map(|left| (None, left))));
                     }
-                    Err(error) => landed.push(Either::Right(self.give_up(lane, batch, error))),
+                    Err(error) => telling.push(Either::Right(self.give_up(lane, batch, error))),
                 },
-                Some((lane, left)) = landed.next() => {
+                Some((lane, left)) = telling.next() => {
                     lanes.extend(lane);
                     let left: Vec<Request> = left;
                     left.into_iter().rev().for_each(|request| waiting.push_front(request));
@@ -134,7 +156,11 @@ impl Appender {
                 && let Some(lane) = lanes.pop()
             {
                 let batch = self.take_batch(&mut waiting);
-                in_flight.push(self.ask_through(lane, batch));
+                if batch.requests.is_empty() {
+                    lanes.push(lane);
+                } else {
+                    in_flight.push(self.ask_through(lane, batch));
+                }
             }
         }
     }
@@ -174,7 +200,7 @@ impl Appender {
     /// and deserve another try.
     async fn send(&self, lane: &mut Lane, batch: Batch) -> Vec<Request> {
         match self.ask(lane, &batch).await {
-            Ok(answer) => self.settle(batch, answer).await,
+            Ok(answer) => self.tell(self.land(batch, answer)).await,
             Err(error) => self.split(lane, batch, error).await,
         }
     }
@@ -202,7 +228,9 @@ impl Appender {
             let mut half = VecDeque::from(half);
             while !half.is_empty() {
                 let batch = self.take_batch(&mut half);
-                returned.extend(Box::pin(self.send(lane, batch)).await);
+                if !batch.requests.is_empty() {
+                    returned.extend(Box::pin(self.send(lane, batch)).await);
+                }
             }
         }
         returned
@@ -229,6 +257,7 @@ impl Appender {
         let gone = self.gone.load(Ordering::Relaxed);
         let patience = if gone { Duration::ZERO } else { PATIENCE };
         let mut pause = Duration::from_millis(10);
+        let mut met = false;
         loop {
             let answered = self.round_trip(lane, batch, known).await;
             if answered.as_ref().is_err_and(is_lost) {
@@ -242,10 +271,13 @@ impl Appender {
                 }
                 Ok(answer) if answer.is(Why::Moved) => self.versions().doubt(),
                 // What stands in the way the database tells where nothing is taken for known.
-                Err(error) if known.is_some() && is_taken(&error) => {}
+                Err(error) if !met && is_taken(&error) => met = true,
                 answered => {
                     let gone = answered.as_ref().is_err_and(is_lost);
                     self.gone.store(gone, Ordering::Relaxed);
+                    if known.is_some() && answered.is_ok() {
+                        self.versions().trust();
+                    }
                     return answered;
                 }
             }
@@ -288,40 +320,46 @@ impl Appender {
         answer
     }
 
-    async fn settle(&self, batch: Batch, answer: Answer) -> Vec<Request> {
-        let Batch { requests, groups } = batch;
-        if answer.is(Why::Erasures) {
+    /// Takes note of what was written, before anything that builds on it goes out.
+    fn land(&self, batch: Batch, answer: Answer) -> Landed {
+        let erasures = answer.is(Why::Erasures);
+        let Answer { first, at, refused } = answer;
+        let reasons = refused.filter(|_| !erasures).map(|refused| refused.0).unwrap_or_default();
+        let worst = worst_of_each(reasons, &batch.groups);
+        let fallen = worst.keys().map(|append| batch.groups[append - 1]).collect();
+        let landed = Landed { batch, first, at, erasures, worst, fallen };
+        let mut versions = self.versions();
+        for Written { append, keys, .. } in landed.written() {
+            self.keyring.remember(append.tenant, keys);
+            versions.remember(append);
+        }
+        landed
+    }
+
+    /// Answers whom it can. Returns those that fell with others and deserve another try.
+    async fn tell(&self, landed: Landed) -> Vec<Request> {
+        let Landed { batch: Batch { requests, groups }, first, at, erasures, worst, fallen } =
+            landed;
+        if erasures {
             return match self.look_for_erasures().await {
                 Ok(()) => refuse_erased(requests),
                 Err(error) => fail(requests, error),
             };
         }
-        let reasons = answer.refused.map(|refused| refused.0).unwrap_or_default();
-        let worst = worst_of_each(reasons, &groups);
-        let fallen: Vec<usize> = worst.keys().map(|append| groups[append - 1]).collect();
-        let mut returned = vec![];
-        // Before anything is waited for: an erasure that is noticed meanwhile forgets them again.
-        for (index, request) in requests.iter().enumerate() {
-            if !worst.contains_key(&(index + 1)) && !fallen.contains(&groups[index]) {
-                self.keyring.remember(request.written.append.tenant, &request.written.keys);
-            }
-        }
-        let before = answer.first - 1;
-        let mut position = before;
-        for (index, request) in requests.into_iter().enumerate() {
-            match worst.get(&(index + 1)) {
+        let (mut position, mut returned) = (first - 1, vec![]);
+        for (number, (request, group)) in (1..).zip(requests.into_iter().zip(groups)) {
+            match worst.get(&number) {
                 Some(reason) => self.refuse(request, reason).await,
-                None if fallen.contains(&groups[index]) => returned.push(request),
+                None if fallen.contains(&group) => returned.push(request),
                 None => {
                     let first = position + 1;
                     position += request.written.events() as i64;
-                    let done = Appended { first, last: position, recorded_at: answer.at };
-                    self.versions().remember(&request.written.append);
+                    let done = Appended { first, last: position, recorded_at: at };
                     let _ = request.answer.send(Ok(done));
                 }
             }
         }
-        let appended = u64::try_from(position - before).unwrap_or_default();
+        let appended = u64::try_from(position - (first - 1)).unwrap_or_default();
         metrics::counter!("verbatim_appended_events_total").increment(appended);
         self.head.send_if_modified(|head| {
             let moved = position > *head;
@@ -360,7 +398,7 @@ impl Appender {
         let newest: Option<i64> =
             sqlx::query_scalar("select max(no) from erasures").fetch_one(&self.pool).await?;
         self.keyring.forget();
-        self.erasures_seen.store(newest.unwrap_or_default(), Ordering::Release);
+        self.erasures_seen.fetch_max(newest.unwrap_or_default(), Ordering::AcqRel);
         Ok(())
     }
 }

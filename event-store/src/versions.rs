@@ -9,16 +9,19 @@ use crate::batch::{Append, StreamAppend};
 
 /// Streams that are remembered before all are forgotten.
 const REMEMBERED: usize = 100_000;
-/// After another process wrote, so many batches are not vouched for: it will go on writing.
-const WARY: u32 = 100;
+/// The most batches that go out without being vouched for, before that is tried again.
+const WARY: u32 = 128;
 
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     /// Where the log ends once all that is on its way has been written; `None`: unknown.
     end: Option<i64>,
-    /// Events on their way.
+    /// The last position that was heard of, and events on their way.
+    last: i64,
     sent: i64,
-    /// Batches that go out before one is vouched for again.
+    /// How often in a row the log ended elsewhere, and how many batches go out before one is
+    /// vouched for again.
+    wrong: u32,
     wary: u32,
     streams: HashMap<(String, String), (Uuid, i64)>,
 }
@@ -43,10 +46,12 @@ impl Versions {
         }
     }
 
-    /// They have come back. `last` is the position of the last, if all were written.
+    /// They have come back. `last` is the position of the last, if all were written. Two batches may
+    /// come back in another order than they were written.
     pub(crate) fn land(&mut self, events: i64, last: Option<i64>) {
         self.sent -= events;
-        self.end = last.map(|last| last + self.sent);
+        self.last = self.last.max(last.unwrap_or_default());
+        self.end = last.map(|_| self.last + self.sent);
     }
 
     /// An append was written.
@@ -60,15 +65,23 @@ impl Versions {
         }
     }
 
-    /// Somebody else has written.
-    pub(crate) fn doubt(&mut self) {
-        self.wary = WARY;
-        self.forget();
+    /// The log ended where it was known to.
+    pub(crate) fn trust(&mut self) {
+        self.wrong = 0;
     }
 
-    pub(crate) fn forget(&mut self) {
+    /// It ended elsewhere: some of what was on its way was refused, or another process writes, and
+    /// may go on. Each time in a row it is left alone for twice as long.
+    pub(crate) fn doubt(&mut self) {
         self.end = None;
-        self.streams.clear();
+        self.wary = WARY.min(1 << self.wrong);
+        self.wrong = (self.wrong + 1).min(WARY.ilog2());
+    }
+
+    /// There may be another database, which lacks the last of what the first had.
+    pub(crate) fn forget(&mut self) {
+        *self =
+            Versions { sent: self.sent, wrong: self.wrong, wary: self.wary, ..Versions::default() };
     }
 }
 
@@ -134,13 +147,32 @@ mod tests {
     }
 
     #[test]
-    fn after_somebody_else_wrote_nothing_is_vouched_for_a_while() {
+    fn two_batches_that_come_back_in_another_order_leave_the_end_where_it_is() {
         let mut versions = Versions::default();
-        versions.doubt();
-        for _ in 0..WARY {
-            assert_eq!(versions.send(1), None);
-            versions.land(1, Some(7));
+        versions.send(3);
+        versions.send(2);
+        versions.land(2, Some(15));
+        versions.land(3, Some(13));
+        assert_eq!(versions.send(1), Some(15));
+    }
+
+    #[test]
+    fn whoever_writes_beside_others_vouches_ever_more_rarely_until_once_it_was_right() {
+        let mut versions = Versions::default();
+        let alone = |versions: &mut Versions| {
+            (0..).find(|_| {
+                let known = versions.send(1);
+                versions.land(1, Some(7));
+                known.is_some()
+            })
+        };
+        assert_eq!(alone(&mut versions), Some(1), "the first tells where the log ends");
+        for rarely in [1, 2, 4, 8, 16, 32, 64, 128, 128] {
+            versions.doubt();
+            assert_eq!(alone(&mut versions), Some(rarely));
         }
-        assert_eq!(versions.send(1), Some(7));
+        versions.trust();
+        versions.doubt();
+        assert_eq!(alone(&mut versions), Some(1));
     }
 }

@@ -1,8 +1,9 @@
 -- What an append asks the database is only what nobody knows yet. Its caller leaves out of the arrays
 -- that begin with s those streams that it wrote last itself and knows the versions of, and tells where
 -- the log ended then: if it ends elsewhere now, somebody else has written, and the batch is refused
--- with the reason 'moved', to be sent again with all its streams. Whoever is wrong about a stream meets
--- the unique index. What a batch does not bring is left out: even an empty array costs something, on
+-- with the reason 'moved', to be sent again with all its streams. In a batch that is vouched for, new
+-- streams are left out, too, and keys and claims are looked for only if something else is refused:
+-- what is there already meets a unique index, and the batch is sent again, too. What a batch does not bring is left out: even an empty array costs something, on
 -- its way in and when PL/pgSQL unpacks it. The rest is as in `append_with_keys`, which stays for
 -- servers of the release before; `append` was of the one before that.
 drop function append;

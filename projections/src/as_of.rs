@@ -7,7 +7,7 @@ use event_store::log;
 use futures_util::TryStreamExt;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use uuid::Uuid;
 
 use crate::feed::{decode, stream_key};
@@ -74,7 +74,11 @@ pub async fn row(
     }
     let _ = pages.send(page).await;
     drop(pages);
-    let past = folding.await.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+    let past = match folding.await.map_err(JoinError::try_into_panic) {
+        Ok(past) => past,
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(stopped)) => return Err(Error::Panicked(stopped.to_string()).into()),
+    };
     Ok(AsOf { row: past.rows.row(&past.key), events: past.events, last: past.last })
 }
 

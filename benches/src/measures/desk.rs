@@ -9,13 +9,15 @@ use crate::report::{Line, Target};
 
 const AGAINST: &str = "an actix-web app on stock cqrs-es + postgres-es";
 /// What both have in common.
-fn same() -> String {
+fn same(bench: &Bench) -> String {
+    let customers = bench.scale.customers;
     format!(
         "The same load over {CLIENTS} kept connections; two HTTP workers, the same number of \
          database sessions and the same durability on both sides; no limits and no log of answers. \
-         Conversations have {PAST} messages when the clock starts. Only ours encrypts what is \
-         personal, checks a revocable key, and feeds twenty read models; the peer's two views hold \
-         the same content, and are written before it answers, as cqrs-es does."
+         {customers} conversations had {PAST} messages before the first of these measures, and \
+         have gone on since. Only ours encrypts what is personal, checks a revocable key, and \
+         feeds twenty read models; the peer's two views hold the same content, and are written \
+         before it answers, as cqrs-es does."
     )
 }
 
@@ -29,7 +31,7 @@ pub(crate) async fn command(bench: &Bench) -> Outcome<Vec<Line>> {
         peer.take_turn(bench.scale.window).await?;
     }
     let name = format!("full HTTP command (`POST …/notes`), {CLIENTS} clients");
-    let fair = format!("{} Our clock stops when all read models have caught up.", same());
+    let fair = format!("{} Our clock stops when all read models have caught up.", same(bench));
     Ok(vec![line(name, rates(&ours, &peer), 4.0, fair)])
 }
 
@@ -46,7 +48,7 @@ pub(crate) async fn webhook(bench: &Bench) -> Outcome<Vec<Line>> {
     let fair = format!(
         "{} Signed bodies of one message, one in ten from somebody new. Both answer when it is \
          durable; both check the signature, and that the message did not come before.",
-        same()
+        same(bench)
     );
     Ok(vec![line("webhook in to durable".to_owned(), rates(&ours, &peer), 4.0, fair)])
 }
@@ -64,7 +66,7 @@ pub(crate) async fn mix(bench: &Bench) -> Outcome<Vec<Line>> {
     let fair = format!(
         "{} One request in five is a note, two are pages of the inbox, two are the messages of a \
          conversation. Our clock stops when all read models have caught up.",
-        same()
+        same(bench)
     );
     Ok(vec![line(name, rates(&ours, &peer), 3.0, fair)])
 }
