@@ -2,6 +2,7 @@
 
 mod append;
 mod as_of;
+mod bare;
 mod desk;
 mod growth;
 mod inbox;

@@ -22,8 +22,9 @@ pub(crate) struct Line {
     pub(crate) peer: Option<f64>,
     /// Ours by the peer's.
     pub(crate) ratio: Option<f64>,
-    pub(crate) target: Target,
-    pub(crate) met: bool,
+    /// Nothing, where a number only tells what limits another.
+    pub(crate) target: Option<Target>,
+    pub(crate) met: Option<bool>,
     /// How it was measured, and what was done so that nobody has it easier.
     pub(crate) fair: String,
 }
@@ -63,7 +64,18 @@ impl Line {
         target: Target,
         fair: impl Into<String>,
     ) -> Line {
-        Line::new(measure.into(), unit, ours, (against, Some(peer)), target, fair.into())
+        Line::new(measure.into(), unit, ours, (against, Some(peer)), Some(target), fair.into())
+    }
+
+    /// Without a target.
+    pub(crate) fn shown(
+        measure: impl Into<String>,
+        unit: &'static str,
+        (ours, peer): (f64, f64),
+        against: &'static str,
+        fair: impl Into<String>,
+    ) -> Line {
+        Line::new(measure.into(), unit, ours, (against, Some(peer)), None, fair.into())
     }
 
     pub(crate) fn alone(
@@ -73,7 +85,7 @@ impl Line {
         target: Target,
         fair: impl Into<String>,
     ) -> Line {
-        Line::new(measure.into(), unit, ours, ("", None), target, fair.into())
+        Line::new(measure.into(), unit, ours, ("", None), Some(target), fair.into())
     }
 
     fn new(
@@ -81,16 +93,16 @@ impl Line {
         unit: &'static str,
         ours: f64,
         (against, peer): (&'static str, Option<f64>),
-        target: Target,
+        target: Option<Target>,
         fair: String,
     ) -> Line {
         let ratio = peer.map(|peer| ours / peer);
-        let met = match target {
+        let met = target.map(|target| match target {
             Target::RatioAtLeast(least) => ratio.is_some_and(|ratio| ratio >= least),
             Target::RatioAtMost(most) => ratio.is_some_and(|ratio| ratio <= most),
             Target::AtLeast(least) => ours >= least,
             Target::AtMost(most) => ours <= most,
-        };
+        });
         Line { measure, unit, ours, against, peer, ratio, target, met, fair }
     }
 
@@ -141,9 +153,10 @@ impl Report {
 
     /// One sentence, with the size: what a small run says is no promise.
     pub(crate) fn summary(&self) -> String {
-        let met = self.lines.iter().filter(|line| line.met).count();
-        let size = self.size.as_str();
-        format!("{met} of {} targets met, at the size `{size}`", self.lines.len())
+        let met = || self.lines.iter().filter_map(|line| line.met);
+        let (all, met, size) =
+            (met().count(), met().filter(|met| *met).count(), self.size.as_str());
+        format!("{met} of {all} targets met, at the size `{size}`")
     }
 
     fn markdown(&self) -> String {
@@ -172,8 +185,8 @@ impl Line {
             shown(self.ours),
             or_dash(self.peer.map(shown)),
             or_dash(self.ratio.map(|ratio| format!("{ratio:.2}×"))),
-            self.target.to_string(),
-            if self.met { "yes" } else { "no" }.to_owned(),
+            or_dash(self.target.map(|target| target.to_string())),
+            or_dash(self.met.map(|met| if met { "yes" } else { "no" }.to_owned())),
             self.unit.to_owned(),
         ]
     }
@@ -194,11 +207,18 @@ mod tests {
 
     #[test]
     fn a_target_is_met_by_the_ratio_or_by_the_number_itself() {
-        assert!(line(20.0, 10.0, Target::RatioAtLeast(2.0)).met);
-        assert!(!line(19.0, 10.0, Target::RatioAtLeast(2.0)).met);
-        assert!(line(15.0, 10.0, Target::RatioAtMost(1.5)).met);
-        assert!(!line(15.0, 10.0, Target::AtMost(14.0)).met);
-        assert!(Line::alone("a", "ms", 14.0, Target::AtMost(14.0), "").met);
+        assert_eq!(line(20.0, 10.0, Target::RatioAtLeast(2.0)).met, Some(true));
+        assert_eq!(line(19.0, 10.0, Target::RatioAtLeast(2.0)).met, Some(false));
+        assert_eq!(line(15.0, 10.0, Target::RatioAtMost(1.5)).met, Some(true));
+        assert_eq!(line(15.0, 10.0, Target::AtMost(14.0)).met, Some(false));
+        assert_eq!(Line::alone("a", "ms", 14.0, Target::AtMost(14.0), "").met, Some(true));
+    }
+
+    #[test]
+    fn what_is_only_shown_is_no_target() {
+        let shown = Line::shown("a", "events/s", (20.0, 10.0), "b", "c");
+        let report = Report::new(Size::Smoke, vec![shown, line(1.0, 2.0, Target::AtLeast(1.0))]);
+        assert!(report.summary().starts_with("1 of 1 targets met"), "{}", report.summary());
     }
 
     #[test]

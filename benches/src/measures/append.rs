@@ -9,6 +9,7 @@ use postgres_es::PostgresEventRepository;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::bare::Bare;
 use crate::Outcome;
 use crate::bench::Bench;
 use crate::load::{Client, Contestant, Load};
@@ -29,6 +30,7 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let log = bench.log("append_ours").await?;
     let stock = bench.stock("append_peer", SESSIONS).await?;
     let repository = Arc::new(PostgresEventRepository::new(stock.clone()));
+    let bare = Arc::new(Bare::new(&stock).await?);
     let mut lines = vec![];
     for (clients, (least, least_recorded)) in CLIENTS.into_iter().zip(TARGETS) {
         let appending = |records| {
@@ -38,16 +40,22 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
         let (mut plain, mut recorded) = (appending(false), appending(true));
         let persisting = |_| Persisting { repository: repository.clone(), place: Place::new() };
         let mut peer = Contestant::new((0..clients).map(persisting).collect());
+        let inserting = |records| Contestant::new(vec![Inserting::new(&bare, clients, records)]);
+        let (mut rows, mut records) = (inserting(false), inserting(true));
         for _ in 0..bench.scale.rounds {
             plain.take_turn(bench.scale.window).await?;
             recorded.take_turn(bench.scale.window).await?;
             peer.take_turn(bench.scale.window).await?;
+            rows.take_turn(bench.scale.window).await?;
+            records.take_turn(bench.scale.window).await?;
         }
         let peer = peer.median(Load::rate);
         let name = format!("append, {clients} client{}", if clients == 1 { "" } else { "s" });
         lines.push(line(&name, plain.median(Load::rate), peer, least));
         let name = format!("append with idempotency record, {clients}");
         lines.push(line(&name, recorded.median(Load::rate), peer, least_recorded));
+        let of_both = [("", &plain, &rows), (", with records", &recorded, &records)];
+        lines.extend(of_both.map(|(what, ours, bare)| limit(clients, what, ours, bare)));
     }
     stock.close().await;
     bench.cluster.remove("append_peer").await?;
@@ -62,6 +70,28 @@ fn line(name: &str, ours: f64, peer: f64, least: f64) -> Line {
          session for each client, up to {SESSIONS}."
     );
     Line::beside(name, "events/s", (ours, peer), AGAINST, Target::RatioAtLeast(least), fair)
+}
+
+/// Events in one statement, where so many clients append: while the database is at some of them, the
+/// others come.
+fn batch(clients: usize) -> usize {
+    (clients / 2).max(1)
+}
+
+fn limit(
+    clients: usize,
+    what: &str,
+    ours: &Contestant<Appending>,
+    bare: &Contestant<Inserting>,
+) -> Line {
+    let rows = batch(clients);
+    let fair = format!(
+        "What one session can do at most: {rows} of the same rows in each `INSERT … unnest` into \
+         tables with the same columns and indexes, without any check or answer."
+    );
+    let rates = (ours.median(Load::rate), bare.median(Load::rate) * rows as f64);
+    let name = format!("append, {clients}{what}, of what bare rows take");
+    Line::shown(name, "events/s", rates, "multi-row `INSERT … unnest`", fair)
 }
 
 /// Where the next event goes.
@@ -111,20 +141,44 @@ impl Appending {
 
 impl Client for Appending {
     async fn act(&mut self) -> Outcome<()> {
-        let (aggregate_id, expected) = self.place.next();
-        // A keyed hash, which falls anywhere among the others.
-        let record = || IdempotencyRecord {
-            tenant: self.tenant,
-            key: [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes).concat(),
-            fingerprint: vec![7; 32],
-            status: 201,
-            response: Some(vec![7; 120]),
-        };
-        let append = Append {
-            idempotency: self.records.then(record),
-            ..one_event(self.tenant, aggregate_id, expected)
-        };
+        let append = unit(self.tenant, &mut self.place, self.records);
         self.store.append(append).await?;
+        Ok(())
+    }
+}
+
+fn unit(tenant: Uuid, place: &mut Place, records: bool) -> Append {
+    let (aggregate_id, expected) = place.next();
+    // A keyed hash, which falls anywhere among the others.
+    let record = || IdempotencyRecord {
+        tenant,
+        key: [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes).concat(),
+        fingerprint: vec![7; 32],
+        status: 201,
+        response: Some(vec![7; 120]),
+    };
+    Append { idempotency: records.then(record), ..one_event(tenant, aggregate_id, expected) }
+}
+
+/// One session that writes bare rows, for as many as append.
+struct Inserting {
+    bare: Arc<Bare>,
+    records: bool,
+    places: Vec<Place>,
+}
+
+impl Inserting {
+    fn new(bare: &Arc<Bare>, clients: usize, records: bool) -> Inserting {
+        let places = (0..batch(clients)).map(|_| Place::new()).collect();
+        Inserting { bare: bare.clone(), records, places }
+    }
+}
+
+impl Client for Inserting {
+    async fn act(&mut self) -> Outcome<()> {
+        let tenant = Uuid::from_u128(7);
+        let units = self.places.iter_mut().map(|place| unit(tenant, place, self.records));
+        self.bare.insert(&units.collect::<Vec<_>>()).await?;
         Ok(())
     }
 }
