@@ -157,9 +157,7 @@ fn phone(number: usize) -> String {
 /// Some of the customers, who share a connection of the provider's and write by turns. Nobody else
 /// writes in their conversations at the same time.
 pub(crate) struct Customers {
-    wire: Wire,
-    webhook: String,
-    secret: &'static str,
+    provider: Provider,
     letters: Vec<Letter>,
     turn: usize,
     /// The next who has never written before.
@@ -177,9 +175,7 @@ impl Customers {
         let mut all = vec![];
         for first in 0..CLIENTS.min(customers) {
             all.push(Customers {
-                wire: Wire::connect(side.address).await?,
-                webhook: side.webhook.clone(),
-                secret: side.secret,
+                provider: Provider::to(side).await?,
                 letters: (first..customers).step_by(CLIENTS).map(Letter::from).collect(),
                 turn: 0,
                 stranger: customers + first * 100_000,
@@ -189,16 +185,24 @@ impl Customers {
     }
 
     async fn introduce(&mut self) -> Outcome<()> {
-        for number in self.letters.iter().map(|letter| letter.number).collect::<Vec<_>>() {
-            let body = letter(number, PAST);
-            self.post(&body).await?;
+        for known in &self.letters {
+            self.provider.post(&letter(known.number, PAST)).await?;
         }
         Ok(())
     }
+}
 
-    async fn write(&mut self, which: usize) -> Outcome<()> {
-        let body = self.letters[which].anew().to_vec();
-        self.post(&body).await
+/// A connection by which the provider tells what its customers write.
+struct Provider {
+    wire: Wire,
+    webhook: String,
+    secret: &'static str,
+}
+
+impl Provider {
+    async fn to(side: &Side) -> Outcome<Provider> {
+        let wire = Wire::connect(side.address).await?;
+        Ok(Provider { wire, webhook: side.webhook.clone(), secret: side.secret })
     }
 
     async fn post(&mut self, body: &[u8]) -> Outcome<()> {
@@ -253,9 +257,10 @@ impl Client for Customers {
         self.turn += 1;
         if self.turn.is_multiple_of(STRANGERS) {
             self.stranger += 1;
-            return self.post(&letter(self.stranger, 1)).await;
+            return self.provider.post(&letter(self.stranger, 1)).await;
         }
-        self.write(self.turn % self.letters.len()).await
+        let which = self.turn % self.letters.len();
+        self.provider.post(self.letters[which].anew()).await
     }
 }
 

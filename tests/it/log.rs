@@ -413,13 +413,7 @@ async fn check_against_model(steps: &[Step]) {
             value: vec![value],
             owner: "x".into(),
         }));
-        wanted.idempotency = step.key.map(|key| IdempotencyRecord {
-            tenant: wanted.tenant,
-            key: vec![key],
-            fingerprint: vec![],
-            status: 200,
-            response: None,
-        });
+        wanted.idempotency = step.key.map(record);
         let told = match store.append(wanted).await {
             Ok(appended) => Ok(appended.last),
             Err(Error::Refused(Refusal::IdempotencyKeyUsed)) => Err("key"),
@@ -460,6 +454,17 @@ fn append(streams: &[(&str, i64, usize)]) -> Append {
         streams: streams.iter().map(stream).collect(),
         claims: vec![],
         idempotency: None,
+    }
+}
+
+/// A key that was used, with no answer to it.
+fn record(key: u8) -> IdempotencyRecord {
+    IdempotencyRecord {
+        tenant: TENANT,
+        key: vec![key],
+        fingerprint: vec![],
+        status: 200,
+        response: None,
     }
 }
 

@@ -22,7 +22,9 @@ const TABLES: &str = "create table bare (
     tenant_id uuid not null, key bytea not null, fingerprint bytea not null,
     position bigint not null, status int not null, response bytea, recorded_at timestamptz not null,
     kept boolean not null default false, primary key (tenant_id, key));
-    create index on bare_keys (recorded_at) where not kept";
+    create index on bare_keys (recorded_at) where not kept;
+    create index on bare_keys (recorded_at)
+      where tenant_id = '00000000-0000-0000-0000-000000000000'";
 
 const EVENTS: &str = "insert into bare
     select type, id, seq, name, version, payload::json, metadata::json, position, tenant, event,

@@ -2,15 +2,8 @@
 
 use super::*;
 
-fn with_key(mut append: Append, key: u8) -> Append {
-    append.idempotency = Some(IdempotencyRecord {
-        tenant: TENANT,
-        key: vec![key],
-        fingerprint: vec![],
-        status: 200,
-        response: None,
-    });
-    append
+fn with_key(append: Append, key: u8) -> Append {
+    Append { idempotency: Some(record(key)), ..append }
 }
 
 #[tokio::test]
