@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use actix_web::dev::Handler;
 use actix_web::http::Method;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
-use actix_web::{FromRequest, Responder, Route};
+use actix_web::{FromRequest, Resource, Responder, Route, Scope};
 use serde_json::Value;
 
 pub(crate) use described::{Described, Text};
@@ -116,22 +116,19 @@ impl Api {
     }
 
     /// One resource for each path, so that a wrong method is told the right ones. In alphabetical
-    /// order a word comes before a parameter in its place.
+    /// order a word comes before a parameter in its place. Paths that begin with the same two words
+    /// share a scope: to try all paths takes longer than some answers.
     pub(crate) fn serve(self, cfg: &mut ServiceConfig) {
-        let mut paths: BTreeMap<&str, Vec<Declared>> = BTreeMap::new();
+        let mut scopes: BTreeMap<&str, BTreeMap<&str, Vec<Declared>>> = BTreeMap::new();
         for declared in self.declared {
-            paths.entry(declared.operation.path).or_default().push(declared);
+            let path = declared.operation.path;
+            let second = path.match_indices('/').nth(2).map_or(path.len(), |(end, _)| end);
+            let (beginning, rest) = path.split_at(second);
+            scopes.entry(beginning).or_default().entry(rest).or_default().push(declared);
         }
-        for (path, declared) in paths {
-            let mut resource = web::resource(path);
-            for Declared { operation, route, .. } in declared {
-                if let Some(most) = operation.most_bytes {
-                    resource =
-                        resource.app_data(PayloadConfig::new(most)).app_data(MostBytes(most));
-                }
-                resource = resource.route(route);
-            }
-            cfg.service(resource);
+        for (beginning, paths) in scopes {
+            let resources = paths.into_iter().map(|(rest, declared)| resource(rest, declared));
+            cfg.service(resources.fold(web::scope(beginning), Scope::service));
         }
     }
 
@@ -145,4 +142,15 @@ impl Api {
         let operations = self.declared.into_iter().map(describe).collect();
         document::assemble(operations, schemas)
     }
+}
+
+fn resource(path: &str, declared: Vec<Declared>) -> Resource {
+    let mut resource = web::resource(path);
+    for Declared { operation, route, .. } in declared {
+        if let Some(most) = operation.most_bytes {
+            resource = resource.app_data(PayloadConfig::new(most)).app_data(MostBytes(most));
+        }
+        resource = resource.route(route);
+    }
+    resource
 }
