@@ -72,6 +72,16 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         if self.value()?.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
+    /// Ids are read as the bytes that they are.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn deserialize_bytes<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
+        let id: Uuid = decode(self.value()?)?;
+        visitor.visit_bytes(id.as_bytes())
+    }
+
     fn deserialize_newtype_struct<V: Visitor<'r>>(
         self,
         _: &'static str,
@@ -102,7 +112,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
 
     forward_to_deserialize_any! {
         <W: Visitor<'r>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier
     }
 }
