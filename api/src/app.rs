@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use commands::Commands;
 use commands::access::Access;
@@ -22,12 +22,15 @@ use event_store::rate_limit::Leases;
 use event_store::tail::Tail;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::generation::Live;
+use projections::inbox;
 use socket2::SockRef;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::idempotent::InFlight;
 use crate::openapi::{Api, MOST_JSON};
-use crate::shared::Shared;
+use crate::problem::Problem;
+use crate::shared::{Shared, SharedBy};
 use crate::terms::Terms;
 use crate::{answers, cors, docs, dry_run, head, limits, patience, refused, routes, trace};
 
@@ -45,7 +48,11 @@ pub enum Serves {
 }
 
 /// Live generations by the names of their read models.
-type Generations = Arc<HashMap<String, Live>>;
+pub(crate) type Generations = Arc<HashMap<String, Live>>;
+
+/// Whose inbox, in which generations of it and its contacts, which conversations, behind which, and
+/// how many.
+pub(crate) type InboxPage = (Uuid, [i32; 2], inbox::Filter, Option<inbox::Cursor>, i64);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -69,6 +76,9 @@ pub struct State {
     pub(crate) in_flight: InFlight,
     /// Which generations of read models answer.
     pub(crate) live: Arc<Shared<Result<Generations, event_store::Error>>>,
+    /// Pages of the inbox that are being read: all screens of a team ask for the same one whenever
+    /// something happened.
+    pub(crate) inbox: Arc<SharedBy<InboxPage, Result<Bytes, Problem>>>,
 }
 
 impl State {
@@ -86,6 +96,7 @@ impl State {
             leases: Leases::new(commands.store().clone()),
             in_flight: InFlight::default(),
             live: Arc::default(),
+            inbox: Arc::default(),
             tail: Tail::of(commands.store().clone()),
             closing: watch::Sender::new(false),
             commands,

@@ -1,8 +1,11 @@
 //! The form of every answer that isn't a problem: `{"data": …, "meta": {…}}`.
 
+use std::marker::PhantomData;
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ETAG, IF_NONE_MATCH};
+use actix_web::http::header::{ContentType, ETAG, IF_NONE_MATCH};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Responder};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -73,6 +76,11 @@ pub(crate) struct One<T> {
     composed: bool,
 }
 
+/// Something out of a read model that was read for several at once. For none of them it is older
+/// than what they were told to be the position.
+#[derive(Debug)]
+pub(crate) struct Common<T>(Bytes, Position, PhantomData<T>);
+
 /// A page of things out of a read model.
 pub(crate) type Page<T> = Read<Vec<T>, Paged>;
 
@@ -86,6 +94,11 @@ pub(crate) fn read_with<T, M>(live: &Live, data: T, meta: M) -> Read<T, M> {
 
 pub(crate) fn read<T>(live: &Live, data: T) -> Read<T> {
     read_with(live, data, NoMeta {})
+}
+
+/// What was written out for several, for one who knew before that it would be as fresh as this.
+pub(crate) fn common<T>(live: &Live, body: Bytes) -> Common<T> {
+    Common(body, live.position, PhantomData)
 }
 
 /// A thing that looks the same as long as its version is the same.
@@ -122,13 +135,24 @@ impl<T: Serialize, M: Serialize> Plain<T, M> {
 
 impl<T: Serialize, M: Serialize> Read<T, M> {
     fn into_response(self, mut response: HttpResponseBuilder) -> HttpResponse {
+        let position = self.1.position;
+        response.insert_header((Position::HEADER, position.to_string()));
+        Plain(self.told()).into_response(response)
+    }
+
+    /// With what is known of how it stands.
+    fn told(self) -> Envelope<T, M> {
         let Read(mut envelope, live) = self;
-        response.insert_header((Position::HEADER, live.position.to_string()));
         if !live.stale.is_empty() {
             let told = serde_json::to_string(&envelope.data).unwrap_or_default();
             envelope.meta.stale_since = live.stale_since(|id| told.contains(id));
         }
-        Plain(envelope).into_response(response)
+        envelope
+    }
+
+    /// Its body, for several who asked for the same.
+    pub(crate) fn write(self) -> Bytes {
+        serde_json::to_vec(&self.told()).unwrap_or_default().into()
     }
 }
 
@@ -145,6 +169,16 @@ impl<T: Serialize, M: Serialize> Responder for Read<T, M> {
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         self.into_response(HttpResponse::Ok())
+    }
+}
+
+impl<T> Responder for Common<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::Ok();
+        response.insert_header((Position::HEADER, self.1.to_string()));
+        response.content_type(ContentType::json()).body(self.0)
     }
 }
 
@@ -216,6 +250,12 @@ impl<T: JsonSchema, M: JsonSchema> Described for Read<T, M> {
         Plain::<T, M>::describe(operation, schemas);
         operation.tells("Log-Position");
         operation.refuses(503, &["unavailable", "read_model.building"]);
+    }
+}
+
+impl<T: Described> Described for Common<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        T::describe(operation, schemas);
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::State;
+use crate::app::Generations;
 use crate::problem::{self, Problem};
 
 /// How long a read waits to be fresh enough.
@@ -82,12 +83,18 @@ pub(crate) struct Live {
     pub(crate) position: Position,
     /// Rows that stand still.
     pub(crate) stale: Vec<Stale>,
+    /// What the look that found it found of all read models.
+    seen: Option<Generations>,
 }
 
 impl Live {
+    fn is_as_fresh_as(&self, min: Option<Position>) -> bool {
+        min.is_none_or(|min| self.position.position >= min.position)
+    }
+
     /// Of something that is no read model.
     pub(crate) fn at(position: Position) -> Live {
-        Live { generation: 0, position, stale: vec![] }
+        Live { generation: 0, position, stale: vec![], seen: None }
     }
 
     /// Since when some of what an answer tells stands still.
@@ -112,36 +119,58 @@ pub(crate) async fn ready(
     model: &'static dyn Model,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    let database = &state.database;
     reached(state, min, &format!("read model {}", model.name()), async || {
-        let live = state.live.look(async || {
+        let seen = state.live.look(async || {
             // All wait for this one: a session that has gone silent must not keep them for ever.
-            let look = timeout(PATIENCE, generation::all_live(&database.app)).await;
-            let live = look.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-            live.map(Arc::new).map_err(event_store::Error::from)
+            let look = timeout(PATIENCE, generation::all_live(&state.database.app)).await;
+            let seen = look.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            seen.map(Arc::new).map_err(event_store::Error::from)
         });
-        let live = live.await?;
-        let Some(live) = live.get(model.name()) else {
-            let standing = standing(database.app.pool(), model).await?;
-            let left = standing.building.as_ref().map_or(1, |building| building.seconds_left);
-            let wait = u32::try_from(left.clamp(1, 60)).unwrap_or(60);
-            let progress = serde_json::json!({
-                "head": standing.head, "building": standing.building,
-            });
-            let problem = problem::building(model.name(), wait);
-            return Err(problem.with("progress", progress));
-        };
-        let generation::Live {
-            generation: Generation { generation, position, .. }, has_stale, ..
-        } = live;
-        let stale = match has_stale {
-            true => letters::stale(&database.projector, model, *generation).await?,
-            false => vec![],
-        };
-        let position = Position::here(state, *position);
-        Ok(Live { generation: *generation, position, stale })
+        of_model(state, seen.await?, model).await
     })
     .await
+}
+
+/// The same of another model for the same answer. Mostly the look that found the first has found it
+/// as well.
+pub(crate) async fn ready_beside(
+    state: &State,
+    first: &Live,
+    model: &'static dyn Model,
+    min: Option<Position>,
+) -> Result<Live, Problem> {
+    if let Some(seen) = &first.seen {
+        let live = of_model(state, seen.clone(), model).await?;
+        if live.is_as_fresh_as(min) {
+            return Ok(live);
+        }
+    }
+    ready(state, model, min).await
+}
+
+/// Where a model stands among all.
+async fn of_model(
+    state: &State,
+    seen: Generations,
+    model: &'static dyn Model,
+) -> Result<Live, Problem> {
+    let database = &state.database;
+    let Some(live) = seen.get(model.name()) else {
+        let standing = standing(database.app.pool(), model).await?;
+        let left = standing.building.as_ref().map_or(1, |building| building.seconds_left);
+        let wait = u32::try_from(left.clamp(1, 60)).unwrap_or(60);
+        let progress = serde_json::json!({
+            "head": standing.head, "building": standing.building,
+        });
+        let problem = problem::building(model.name(), wait);
+        return Err(problem.with("progress", progress));
+    };
+    let Generation { generation, position, .. } = live.generation;
+    let stale = match live.has_stale {
+        true => letters::stale(&database.projector, model, generation).await?,
+        false => vec![],
+    };
+    Ok(Live { generation, position: Position::here(state, position), stale, seen: Some(seen) })
 }
 
 /// What a policy has asked for, as soon as it has followed the log up to `min`.
@@ -178,7 +207,7 @@ pub(crate) async fn reached(
     let mut progress = state.commands.store().progress().subscribe();
     loop {
         let live = look().await?;
-        if min.is_none_or(|min| live.position.position >= min.position) {
+        if live.is_as_fresh_as(min) {
             return Ok(live);
         }
         if Instant::now() + pause > until {

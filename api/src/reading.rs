@@ -7,16 +7,17 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Utc};
 use domain::contact::Contact;
-use event_store::codec::Opened;
+use event_store::codec::{self, Opened};
 use projections::contacts::{self, Contacts};
 use projections::finder::Finder;
 use projections::{ReadModel, search};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::position::{Live, Position, reached, ready};
+use crate::position::{Live, Position, reached, ready, ready_beside};
 use crate::problem::Problem;
 
 /// What a parameter may measure.
@@ -29,10 +30,33 @@ pub(crate) async fn finder<M: ReadModel>(
     model: &'static M,
     min: Option<Position>,
 ) -> Result<(Live, Finder<M>), Problem> {
-    let mut live = ready(state, model, min).await?;
+    let live = ready(state, model, min).await?;
+    Ok(rows(state, member, model, live))
+}
+
+/// The rows of another read model, for the same answer: it is as fresh as the older of the two.
+pub(crate) async fn beside<M: ReadModel>(
+    state: &State,
+    member: &Member,
+    first: Live,
+    model: &'static M,
+    min: Option<Position>,
+) -> Result<(Live, Finder<M>), Problem> {
+    let live = ready_beside(state, &first, model, min).await?;
+    let (live, finder) = rows(state, member, model, live);
+    Ok((first.with(live), finder))
+}
+
+/// The organisation's part of a generation.
+fn rows<M: ReadModel>(
+    state: &State,
+    member: &Member,
+    model: &'static M,
+    mut live: Live,
+) -> (Live, Finder<M>) {
     live.stale.retain(|stale| stale.tenant == member.tenant());
     let finder = Finder::new(&state.database.app, model, live.generation, member.tenant());
-    Ok((live, finder))
+    (live, finder)
 }
 
 /// The contacts whom a search finds, and how far it has read; `None` where nothing is searched.
@@ -74,7 +98,7 @@ pub(crate) async fn same_person(
 }
 
 /// The personal values of one answer, opened together.
-pub(crate) struct Values(HashMap<String, Opened>);
+pub(crate) struct Values(HashMap<[u8; 16], Opened>);
 
 impl Values {
     pub(crate) async fn open<'a>(
@@ -83,25 +107,28 @@ impl Values {
         tokens: impl IntoIterator<Item = &'a String>,
     ) -> Result<Values, Problem> {
         let tokens: Vec<&str> = tokens.into_iter().map(String::as_str).collect();
-        let codec = state.commands.store().codec();
-        let opened = codec.open_tokens(member.tenant(), &tokens).await?;
-        Ok(Values(tokens.into_iter().map(str::to_owned).zip(opened).collect()))
+        let store = state.commands.store();
+        let opened = store.codec().open_tokens(member.tenant(), &tokens).await?;
+        // One that could be opened is long enough to have a mark.
+        let marks = tokens.into_iter().map(|token| codec::mark(token).unwrap_or_default());
+        Ok(Values(marks.zip(opened).collect()))
     }
 
     /// The value behind a token; `None` without one, and where the person was erased.
-    pub(crate) fn get(&self, token: Option<&String>) -> Option<&Value> {
-        match self.0.get(token?)? {
-            Opened::Clear(value) => Some(value),
-            Opened::Erased => None,
-        }
+    pub(crate) fn get<T: DeserializeOwned>(&self, token: Option<&String>) -> Option<T> {
+        self.opened(token)?.read()
+    }
+
+    fn opened(&self, token: Option<&String>) -> Option<&Opened> {
+        self.0.get(&codec::mark(token?)?)
     }
 
     pub(crate) fn text(&self, token: Option<&String>) -> Option<String> {
-        self.get(token)?.as_str().map(str::to_owned)
+        self.get(token)
     }
 
     pub(crate) fn erased(&self, token: Option<&String>) -> bool {
-        token.and_then(|token| self.0.get(token)) == Some(&Opened::Erased)
+        self.opened(token) == Some(&Opened::Erased)
     }
 }
 

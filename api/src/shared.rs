@@ -1,7 +1,10 @@
 //! One look for all who ask at about the same time: what group commit is for writing. Whoever asks
 //! while one is under way shares the next, so nobody is told what was so before they asked.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex;
 
@@ -36,10 +39,53 @@ impl<T: Clone> Shared<T> {
     }
 }
 
+/// Looks at different things, each shared by those who ask for the same. Nothing that was found is
+/// kept once they have it.
+#[derive(Debug)]
+pub(crate) struct SharedBy<K, T>(std::sync::Mutex<HashMap<K, Arc<Shared<T>>>>);
+
+impl<K, T> Default for SharedBy<K, T> {
+    fn default() -> Self {
+        SharedBy(std::sync::Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, T: Clone> SharedBy<K, T> {
+    /// What a look at this finds that begins now or later.
+    pub(crate) async fn look(&self, key: K, look: impl AsyncFnOnce() -> T) -> T {
+        // Goes last, when this one's share is gone.
+        let _asking = Asking { among: self, key: key.clone() };
+        let shared = self.all().entry(key).or_default().clone();
+        shared.look(look).await
+    }
+}
+
+impl<K, T> SharedBy<K, T> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<Shared<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who asks; the last one clears up, also when called off.
+struct Asking<'a, K: Eq + Hash, T> {
+    among: &'a SharedBy<K, T>,
+    key: K,
+}
+
+impl<K: Eq + Hash, T> Drop for Asking<'_, K, T> {
+    fn drop(&mut self) {
+        let mut all = self.among.all();
+        if all.get(&self.key).is_some_and(|shared| Arc::strong_count(shared) == 1) {
+            all.remove(&self.key);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
+    use futures_util::FutureExt;
     use futures_util::future::join_all;
     use tokio::task::yield_now;
 
@@ -62,6 +108,23 @@ mod tests {
         let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
         let found = join_all((0..50).map(|_| seen(&shared, &looks, &cell))).await;
         assert_eq!((found, looks.get()), (vec![1; 50], 2));
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_something_else_shares_nothing_and_nothing_is_kept() {
+        let (shared, looks) = (SharedBy::default(), Cell::new(0));
+        let seen = |key: u32| {
+            shared.look(key, async || {
+                looks.set(looks.get() + 1);
+                yield_now().await;
+            })
+        };
+        join_all([1, 2, 1, 2, 1, 3].map(seen)).await;
+        // The first who asks for something looks alone, the others together.
+        assert_eq!(looks.get(), 5);
+        // Whoever is called off is the last one, too.
+        assert!(seen(4).now_or_never().is_none());
+        assert!(shared.all().is_empty());
     }
 
     #[tokio::test]

@@ -292,18 +292,17 @@ impl Commands {
         tenant: Uuid,
         value: Option<&Personal<T>>,
     ) -> Result<Option<String>, Error> {
-        let value = match value {
-            Some(Personal::Clear { value, .. }) => serde_json::to_value(value).ok(),
+        Ok(match value {
+            Some(Personal::Clear { value, .. }) => {
+                let value = serde_json::to_value(value).ok();
+                value.and_then(|value| value.as_str().map(str::to_owned))
+            }
             Some(Personal::Encrypted(token)) => {
                 let opened = self.store.codec().open_tokens(tenant, &[token]).await?;
-                opened.into_iter().next().and_then(|opened| match opened {
-                    Opened::Clear(value) => Some(value),
-                    Opened::Erased => None,
-                })
+                opened.first().and_then(Opened::read)
             }
             Some(Personal::Erased) | None => None,
-        };
-        Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
+        })
     }
 
     pub(crate) async fn decode<A: Aggregate>(

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use event_store::log::Recorded;
 use event_store::subscription::Subscription;
-use event_store::{log, transaction};
+use event_store::transaction;
 use sqlx::PgConnection;
 use tokio::sync::watch;
 
@@ -80,7 +80,7 @@ pub async fn follow<P: Policy>(
     policy: &P,
     subscription: &mut Subscription,
 ) -> Result<usize, Error> {
-    let page: Vec<log::Recorded> = subscription.ready(PAGE).await?;
+    let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let failed = |error| Error::from(event_store::Error::from(error));
     let mut tx = transaction::begin(commands.store().worker()).await.map_err(failed)?;

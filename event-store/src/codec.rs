@@ -4,12 +4,13 @@
 //! path), nonce, key commitment, ciphertext. All before the ciphertext is authenticated, with the
 //! tenant; the commitment makes sure that no token opens under two keys.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -24,16 +25,29 @@ const VERSION: u8 = 1;
 const HEADER: usize = 1 + 16 + 1 + 16 + 4;
 const NONCE: usize = 24;
 const COMMITMENT: usize = 16;
+/// All before the ciphertext.
+const HEAD: usize = HEADER + NONCE + COMMITMENT;
 
 /// Whose key, for what kind of value.
 pub(crate) type KeyName = (Uuid, u8);
 pub(crate) type Key = [u8; 32];
 
 /// A token after an attempt to open it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
-    Clear(Value),
+    /// As JSON.
+    Clear(String),
     Erased,
+}
+
+impl Opened {
+    /// The value as what it is; `None` where it was erased, or is something else.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Opened::Clear(json) => serde_json::from_str(json).ok(),
+            Opened::Erased => None,
+        }
+    }
 }
 
 /// The classes of personal values by the numbers that tokens carry. Never change one.
@@ -59,7 +73,7 @@ impl Codec {
         mut parts: Vec<(Uuid, &mut Value)>,
         new: &HashSet<Uuid>,
     ) -> Result<Vec<NewKey>, Error> {
-        let mut names = BTreeSet::new();
+        let mut names = vec![];
         for (_, part) in &mut parts {
             visit(part, &mut String::new(), &mut |body, _| {
                 names.extend(clear_parts(body).map(|(name, _)| name));
@@ -69,11 +83,11 @@ impl Codec {
         if names.is_empty() {
             return Ok(vec![]);
         }
-        let (keys, made) = self.keyring.obtain(tenant, &names, new).await?;
+        let (keys, made) = self.keyring.obtain(tenant, names, new).await?;
         for (id, part) in parts {
             visit(part, &mut String::new(), &mut |body, path| {
                 let Some((name, value)) = clear_parts(body) else { return Ok(()) };
-                let key = keys.get(&name).ok_or(Error::Erased { subject: name.0 })?;
+                let key = keys.get(name).ok_or(Error::Erased { subject: name.0 })?;
                 let plain = serde_json::to_vec(value).map_err(|_| Error::BadToken)?;
                 *body = Value::String(seal(key, tenant, name, id, path, &plain)?);
                 Ok(())
@@ -84,17 +98,17 @@ impl Codec {
 
     /// Opens every token in a stored payload of that event; what was erased becomes `null`.
     pub async fn open(&self, tenant: Uuid, event: Uuid, payload: &mut Value) -> Result<(), Error> {
-        let mut names = BTreeSet::new();
+        let mut names = vec![];
         visit(payload, &mut String::new(), &mut |body, _| {
             if let Value::String(token) = body {
-                names.insert(Token::parse(token)?.name());
+                names.push(Token::parse(token)?.name());
             }
             Ok(())
         })?;
         if names.is_empty() {
             return Ok(());
         }
-        let keys = self.keyring.find(tenant, &names).await?;
+        let keys = self.keyring.find(tenant, names).await?;
         visit(payload, &mut String::new(), &mut |body, path| {
             let Value::String(text) = body else { return Ok(()) };
             let token = Token::parse(text)?;
@@ -102,12 +116,12 @@ impl Codec {
                 return Err(Error::BadToken);
             }
             let name = token.name();
-            *body = match keys.get(&name) {
+            *body = match keys.get(name) {
                 None => Value::Null,
                 Some(key) => serde_json::json!({
                     "subject": name.0,
                     "class": CLASSES.get(usize::from(name.1) - 1),
-                    "v": token.open(key, tenant)?,
+                    "v": value_of(&token.open(key, tenant)?)?,
                 }),
             };
             Ok(())
@@ -118,14 +132,23 @@ impl Codec {
     pub async fn open_tokens(&self, tenant: Uuid, tokens: &[&str]) -> Result<Vec<Opened>, Error> {
         let parsed: Vec<Token> =
             tokens.iter().map(|token| Token::parse(token)).collect::<Result<_, _>>()?;
-        let names: BTreeSet<KeyName> = parsed.iter().map(Token::name).collect();
-        let keys = self.keyring.find(tenant, &names).await?;
-        let open = |token: &Token| match keys.get(&token.name()) {
+        let names = parsed.iter().map(Token::name).collect();
+        let keys = self.keyring.find(tenant, names).await?;
+        let open = |token: &Token| match keys.get(token.name()) {
             None => Ok(Opened::Erased),
             Some(key) => token.open(key, tenant).map(Opened::Clear),
         };
         parsed.iter().map(open).collect()
     }
+}
+
+fn value_of(json: &str) -> Result<Value, Error> {
+    serde_json::from_str(json).map_err(|_| Error::BadToken)
+}
+
+/// What tells a token from all others: a part of its nonce, as it is written.
+pub fn mark(token: &str) -> Option<[u8; 16]> {
+    token.as_bytes().get(52..68)?.try_into().ok()
 }
 
 /// Calls `each` for what stands under every marker, with the path that leads there.
@@ -188,7 +211,7 @@ pub(crate) fn seal(
     plain: &[u8],
 ) -> Result<String, Error> {
     let nonce: [u8; NONCE] = keys::random()?;
-    let mut token = Vec::with_capacity(HEADER + NONCE + COMMITMENT + plain.len() + 16);
+    let mut token = Vec::with_capacity(HEAD + plain.len() + 16);
     token.push(VERSION);
     token.extend(subject.as_bytes());
     token.push(class);
@@ -212,7 +235,7 @@ impl Token {
         let bytes = BASE64.decode(text).map_err(|_| Error::BadToken)?;
         let known =
             bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
-        if !known || bytes.len() < HEADER + NONCE + COMMITMENT + 16 {
+        if !known || bytes.len() < HEAD + 16 {
             return Err(Error::BadToken);
         }
         Ok(Token(bytes))
@@ -235,16 +258,19 @@ impl Token {
         [self.0[34], self.0[35], self.0[36], self.0[37]]
     }
 
-    pub(crate) fn open(&self, key: &Key, tenant: Uuid) -> Result<Value, Error> {
-        let (head, sealed) = self.0.split_at(HEADER + NONCE + COMMITMENT);
+    /// What was sealed, as JSON.
+    pub(crate) fn open(&self, key: &Key, tenant: Uuid) -> Result<String, Error> {
+        let (head, sealed) = self.0.split_at(HEAD);
         let nonce = &head[HEADER..HEADER + NONCE];
         if commitment(key, nonce).ct_ne(&head[HEADER + NONCE..]).into() {
             return Err(Error::BadToken);
         }
-        let aad = [tenant.as_bytes().as_slice(), head].concat();
+        let mut aad = [0; 16 + HEAD];
+        aad[..16].copy_from_slice(tenant.as_bytes());
+        aad[16..].copy_from_slice(head);
         let plain = XChaCha20Poly1305::new(key.into())
             .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad })
             .map_err(|_| Error::BadToken)?;
-        serde_json::from_slice(&plain).map_err(|_| Error::BadToken)
+        String::from_utf8(plain).map_err(|_| Error::BadToken)
     }
 }

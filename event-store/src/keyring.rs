@@ -1,6 +1,6 @@
 //! The keys of personal data: found or made, committed with their first use, cached in the process.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +30,21 @@ impl std::fmt::Debug for NewKey {
     }
 }
 
+/// Keys that were found, by their names.
+pub(crate) struct Keys(Vec<(KeyName, Key)>);
+
+impl Keys {
+    fn of(mut found: Vec<(KeyName, Key)>) -> Keys {
+        found.sort_unstable_by_key(|(name, _)| *name);
+        Keys(found)
+    }
+
+    pub(crate) fn get(&self, name: KeyName) -> Option<&Key> {
+        let found = self.0.binary_search_by_key(&name, |(name, _)| *name).ok()?;
+        self.0.get(found).map(|(_, key)| key)
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Keyring {
     pool: Sessions,
@@ -55,13 +70,12 @@ impl Keyring {
     pub(crate) async fn obtain(
         &self,
         tenant: Uuid,
-        names: &BTreeSet<KeyName>,
+        names: Vec<KeyName>,
         new: &HashSet<Uuid>,
-    ) -> Result<(HashMap<KeyName, Key>, Vec<NewKey>), Error> {
-        let mut found = self.cached(tenant, names);
-        let missing = missing(names, &found);
+    ) -> Result<(Keys, Vec<NewKey>), Error> {
+        let (mut found, missing) = self.cached(tenant, names);
         if missing.is_empty() {
-            return Ok((found, vec![]));
+            return Ok((Keys::of(found), vec![]));
         }
         let known: Vec<_> =
             missing.iter().filter(|(subject, _)| !new.contains(subject)).copied().collect();
@@ -70,11 +84,11 @@ impl Keyring {
         for name in missing.into_iter().filter(|name| !loaded.contains_key(name)) {
             let key: Key = keys::random()?;
             let wrapped = self.master.wrap(&key, &bound_to(tenant, name))?;
-            found.insert(name, key);
+            found.push((name, key));
             made.push(NewKey { name, key, wrapped });
         }
         found.extend(loaded.into_iter().filter_map(|(name, key)| Some((name, key?))));
-        Ok((found, made))
+        Ok((Keys::of(found), made))
     }
 
     /// Whether one of these is known by now.
@@ -91,18 +105,13 @@ impl Keyring {
 
     /// The keys of these names as far as they exist. A database that doesn't answer is an error,
     /// never an erasure.
-    pub(crate) async fn find(
-        &self,
-        tenant: Uuid,
-        names: &BTreeSet<KeyName>,
-    ) -> Result<HashMap<KeyName, Key>, Error> {
-        let mut found = self.cached(tenant, names);
-        let missing = missing(names, &found);
+    pub(crate) async fn find(&self, tenant: Uuid, names: Vec<KeyName>) -> Result<Keys, Error> {
+        let (mut found, missing) = self.cached(tenant, names);
         if !missing.is_empty() {
             let loaded = self.load(tenant, &missing).await?;
             found.extend(loaded.into_iter().filter_map(|(name, key)| Some((name, key?))));
         }
-        Ok(found)
+        Ok(Keys::of(found))
     }
 
     /// Forgets everything: after an erasure somewhere, a cached key may be one that is destroyed.
@@ -111,8 +120,19 @@ impl Keyring {
         self.cache.clear();
     }
 
-    fn cached(&self, tenant: Uuid, names: &BTreeSet<KeyName>) -> HashMap<KeyName, Key> {
-        names.iter().filter_map(|name| Some((*name, self.cache.get(&(tenant, *name))?))).collect()
+    /// The keys of these names that are remembered, and the names of those that are not.
+    fn cached(&self, tenant: Uuid, mut names: Vec<KeyName>) -> (Vec<(KeyName, Key)>, Vec<KeyName>) {
+        names.sort_unstable();
+        names.dedup();
+        let mut found = Vec::with_capacity(names.len());
+        names.retain(|name| match self.cache.get(&(tenant, *name)) {
+            Some(key) => {
+                found.push((*name, key));
+                false
+            }
+            None => true,
+        });
+        (found, names)
     }
 
     /// What the database has of these: `None` for a key that was destroyed.
@@ -159,10 +179,6 @@ impl Keyring {
         }
         Ok(keys)
     }
-}
-
-fn missing(names: &BTreeSet<KeyName>, found: &HashMap<KeyName, Key>) -> Vec<KeyName> {
-    names.iter().filter(|name| !found.contains_key(name)).copied().collect()
 }
 
 fn columns(names: &[KeyName]) -> (Vec<Uuid>, Vec<i16>) {

@@ -3,6 +3,7 @@
 
 mod appender;
 mod batch;
+pub mod claims;
 pub mod codec;
 pub mod database;
 pub mod embedded;
@@ -13,6 +14,7 @@ pub mod lease;
 pub mod log;
 pub mod measures;
 pub mod rate_limit;
+mod recent;
 mod secrets;
 pub mod sessions;
 pub mod store;

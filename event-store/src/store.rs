@@ -15,12 +15,15 @@ use uuid::Uuid;
 
 use crate::appender::{Appender, Request};
 use crate::batch::{Append, Claim, Refusal, Written};
+use crate::claims::Claims;
 use crate::codec::Codec;
 use crate::database::Database;
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
 use crate::lease::Leases;
 use crate::log;
+use crate::log::Recorded;
+use crate::recent::Recent;
 use crate::secrets::secret_of;
 use crate::sessions::Sessions;
 use crate::tenant::{TOLD, within};
@@ -32,15 +35,6 @@ const NOTICE: Duration = Duration::from_millis(25);
 /// How long a reader trusts that silence means no news.
 const POLL: Duration = Duration::from_millis(200);
 const NOTICE_CHANNEL: &str = "verbatim_log";
-
-/// All claims whose scope and beginning of value are asked for, by scopes, and the least and
-/// greatest values, to be asked within a tenant. OFFSET 0 keeps the planner from making one scan of
-/// the whole table out of many look-ups.
-pub const CLAIMS: &str = "select c.scope, c.value, c.aggregate_id
-       from unnest($2::text[], $3::bytea[], $4::bytea[]) w(scope, low, high)
-      cross join lateral (select * from claims c where c.tenant_id = t.id
-        and c.scope = w.scope and c.value >= w.low and c.value <= w.high offset 0) c
-      order by c.scope, c.value";
 
 /// Where an append went: its first and last position, and when. Without events, `last` is where
 /// the log stood.
@@ -126,6 +120,8 @@ pub struct Store {
     erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
     leases: Leases,
+    recent: Arc<Recent>,
+    claims: Claims,
 }
 
 impl Store {
@@ -158,6 +154,7 @@ impl Store {
         let stop = tokio::spawn(appender.run(inbox));
         tokio::spawn(watch_others(pool.clone(), head.clone(), stop));
         Ok(Store {
+            claims: Claims::of(pool.clone()),
             pool,
             worker,
             codec: Codec { keyring },
@@ -169,6 +166,7 @@ impl Store {
             erasures_seen,
             round_trips,
             leases: Leases::of(database),
+            recent: Arc::default(),
         })
     }
 
@@ -270,6 +268,12 @@ impl Store {
         }
     }
 
+    /// Up to `limit` events after `position`, for those who follow the log: what one of them has
+    /// just read the others get from memory.
+    pub async fn follow(&self, position: i64, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
+        Ok(self.recent.page(&self.worker, position, limit).await?)
+    }
+
     /// The keyed hash by which a personal value of this tenant is looked up.
     pub fn lookup(&self, tenant: Uuid, parts: &[&[u8]]) -> [u8; 32] {
         self.codec.keyring.master.lookup(tenant, parts)
@@ -281,20 +285,7 @@ impl Store {
         tenant: Uuid,
         wanted: &[(&str, Vec<u8>)],
     ) -> Result<Vec<Claim>, Error> {
-        let (scopes, lows): (Vec<&str>, Vec<&[u8]>) =
-            wanted.iter().map(|(scope, low)| (*scope, low.as_slice())).unzip();
-        // Beyond every value that begins so: hashes of ours are shorter.
-        let highs: Vec<Vec<u8>> =
-            lows.iter().map(|low| [*low, [0xff; 65].as_slice()].concat()).collect();
-        let rows: Vec<(String, Vec<u8>, String)> = sqlx::query_as(&within(CLAIMS))
-            .bind(tenant)
-            .bind(&scopes)
-            .bind(&lows)
-            .bind(&highs)
-            .fetch_all(&self.pool)
-            .await?;
-        let claim = |(scope, value, owner)| Claim { tenant, scope, value, owner };
-        Ok(rows.into_iter().map(claim).collect())
+        self.claims.find(tenant, wanted).await
     }
 
     /// The outcome kept under an idempotency key: fingerprint, position, status, answer.

@@ -1,9 +1,11 @@
 //! Catch-up subscriptions: a named reader of the whole log that goes on where it stopped, whatever
 //! happened to its process.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
-use crate::log::{self, Recorded};
+use crate::log::Recorded;
 use crate::store::{Error, Store};
 
 /// A named position in the log. Two readers of one name can't both move it.
@@ -56,7 +58,7 @@ impl Subscription {
     }
 
     /// The next events, at most `limit`; waits until there are any.
-    pub async fn next(&self, limit: i64) -> Result<Vec<Recorded>, Error> {
+    pub async fn next(&self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
         loop {
             let page = self.ready(limit).await?;
             if !page.is_empty() {
@@ -67,8 +69,8 @@ impl Subscription {
     }
 
     /// The next events that are there now.
-    pub async fn ready(&self, limit: i64) -> Result<Vec<Recorded>, Error> {
-        Ok(log::page(self.store.worker(), self.position, i64::MAX, limit).await?)
+    pub async fn ready(&self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
+        self.store.follow(self.position, limit).await
     }
 
     /// Moves on to `position` within the transaction that did the work. Refused if another reader

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 use uuid::Uuid;
 
 use crate::tenant::within;
-use crate::{Error, Store};
+use crate::{Error, Recorded, Store};
 
 /// Notices that one listener may lag behind before it has lost the thread.
 const KEPT: usize = 1024;
@@ -60,12 +60,13 @@ impl Tail {
                 told = head;
                 continue;
             }
-            match self.page(told, head).await {
+            // Not beyond that head: listeners begin there.
+            match self.store.follow(told, PAGE.min(head - told)).await {
                 Ok(page) => {
-                    for notice in page {
-                        told = notice.position;
+                    for event in page {
+                        told = event.position;
                         // Nobody may listen any more.
-                        let _ = self.sender.send(notice);
+                        let _ = self.sender.send(Notice::of(&event));
                     }
                 }
                 Err(error) => {
@@ -75,14 +76,21 @@ impl Tail {
             }
         }
     }
+}
 
-    /// Not beyond the head that the process knows: listeners begin there.
-    async fn page(&self, after: i64, head: i64) -> Result<Vec<Notice>, Error> {
-        let query = format!(
-            "select {COLUMNS} from events where position > $1 and position <= $2
-              order by position limit {PAGE}"
-        );
-        Ok(sqlx::query_as(&query).bind(after).bind(head).fetch_all(self.store.worker()).await?)
+impl Notice {
+    fn of(event: &Recorded) -> Notice {
+        Notice {
+            position: event.position,
+            tenant_id: event.tenant_id,
+            aggregate_type: event.aggregate_type.clone(),
+            aggregate_id: event.aggregate_id.clone(),
+            sequence: event.sequence,
+            event_type: event.event_type.clone(),
+            actor: event.actor.clone(),
+            correlation_id: event.correlation_id,
+            recorded_at: event.recorded_at,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::contacts::token;
 use crate::facts::{Facts, Group, Measure};
 use crate::finder::Finder;
-use crate::inbox::author;
+use crate::inbox::{self, Inbox, author};
 use crate::model::{Column, ReadModel, Source, Table, column};
 use crate::{Error, Recorded};
 
@@ -403,16 +403,19 @@ pub async fn find(
     find.fetch_one().await
 }
 
-/// What was said in a conversation, newest first.
+/// What was said in a conversation, newest first; nothing where the conversation is not in the inbox,
+/// or where `seen_by` is told, where it is neither theirs nor nobody's.
 pub async fn page(
-    finder: &Finder<ConversationMessages>,
+    (finder, inbox): (&Finder<ConversationMessages>, &Finder<Inbox>),
     conversation: Uuid,
+    seen_by: Option<Uuid>,
     after: Option<Cursor>,
     limit: i64,
 ) -> Result<Vec<Row>, Error> {
     let mut find = finder.select("r.*");
     find.sql.push(" and kind is not null");
     find.when("conversation_id = {}", Some(conversation));
+    inbox::has(inbox, &mut find, conversation, seen_by);
     if let Some((at, order, message)) = after {
         find.sql.push(" and (at, coalesce(message_order, ''), message_id) < (").push_bind(at);
         find.sql.push(", ").push_bind(order).push(", ").push_bind(message).push(")");

@@ -18,6 +18,7 @@ use crate::{Error, Model, ReadModel};
 pub struct Finder<M> {
     pool: Sessions,
     tenant: Uuid,
+    generation: i32,
     table: String,
     model: PhantomData<M>,
 }
@@ -26,7 +27,11 @@ impl<M: ReadModel> Finder<M> {
     /// Looks into this generation; which one is live, [`crate::generation::live`] tells.
     pub fn new(pool: &Sessions, model: &'static M, generation: i32, tenant: Uuid) -> Self {
         let table = model.table(generation);
-        Finder { pool: pool.clone(), tenant, table, model: PhantomData }
+        Finder { pool: pool.clone(), tenant, generation, table, model: PhantomData }
+    }
+
+    pub fn generation(&self) -> i32 {
+        self.generation
     }
 
     pub(crate) fn table(&self) -> &str {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contacts::token;
-use crate::finder::Finder;
+use crate::finder::{Finder, Select};
 use crate::model::{Column, ReadModel, Source, Table, column};
 use crate::{Error, Recorded};
 
@@ -194,7 +194,7 @@ impl Row {
 }
 
 /// What somebody wants to see of the inbox.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Empty: all.
     pub states: Vec<State>,
@@ -207,7 +207,7 @@ pub struct Filter {
     pub seen_by: Option<Uuid>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Assignee {
     #[default]
     Anyone,
@@ -267,6 +267,19 @@ pub async fn find(
     let mut find = finder.select("r.*");
     find.when("conversation_id = {}", Some(conversation)).when(SEEN_BY, seen_by);
     find.fetch_one().await
+}
+
+/// Adds to a query for something else the condition that [`find`] would find this conversation.
+pub(crate) fn has<M: ReadModel>(
+    finder: &Finder<Inbox>,
+    query: &mut Select<'_, M>,
+    conversation: Uuid,
+    seen_by: Option<Uuid>,
+) {
+    let table = finder.table();
+    query.sql.push(format!(" and exists (select from {table} i where i.tenant_id = t.id"));
+    query.when("i.conversation_id = {}", Some(conversation)).when(SEEN_BY, seen_by);
+    query.sql.push(")");
 }
 
 /// Those of these conversations that there are; where `seen_by` is told, theirs and nobody's.

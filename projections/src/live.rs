@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_store::{Database, Store, log, transaction};
@@ -18,9 +19,10 @@ use crate::{Error, MODELS, Model, letters};
 
 /// Events in one transaction: enough to be fast when behind, few enough to be fresh.
 const PAGE: i64 = 1_000;
-/// After a page that was not full: what comes meanwhile shares the next one, which costs a round
-/// trip or two for each read model however short it is.
+/// After a page that was not full, as long as it took, within these: what comes meanwhile shares the
+/// next one, which costs a round trip or two for each read model however short it is.
 const BREATH: Duration = Duration::from_millis(5);
+const LONGEST_BREATH: Duration = Duration::from_millis(20);
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
@@ -137,12 +139,12 @@ impl Feeder {
             // Models behind the others catch up alone and then share every page.
             let positions = self.feeds.iter().map(|feed| feed.generation.position);
             let until = positions.filter(|position| *position > behind).min().unwrap_or(i64::MAX);
-            let page = log::page(&self.database.projector, behind, until, PAGE).await?;
+            let page = self.store.follow(behind, PAGE.min(until - behind)).await?;
             if page.is_empty() {
                 self.store.wait_past(behind).await;
                 continue;
             }
-            let full = page.len() as i64 == PAGE;
+            let (full, began) = (page.len() as i64 == PAGE, Instant::now());
             match self.feed_page(page, behind).await {
                 Err(error @ Error::LostLease(_)) => {
                     tracing::info!(%error, "Read models are fed anew from their checkpoints");
@@ -152,7 +154,7 @@ impl Feeder {
             }
             self.store.progress().send_replace(());
             if !full {
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(began.elapsed().clamp(BREATH, LONGEST_BREATH)).await;
             }
         }
     }
@@ -238,11 +240,11 @@ impl Feeder {
         Ok(())
     }
 
-    async fn feed_page(&mut self, page: Vec<log::Recorded>, after: i64) -> Result<(), Error> {
+    async fn feed_page(&mut self, page: Vec<Arc<log::Recorded>>, after: i64) -> Result<(), Error> {
         let started = Instant::now();
         let _spans = spans(&page);
         let (last, count) = (page.last().map_or(after, |event| event.position), page.len());
-        let page: Vec<_> = page.into_iter().map(decode).collect();
+        let page: Vec<_> = page.into_iter().map(Arc::unwrap_or_clone).map(decode).collect();
         if let Err(error) = self.take_together(&page, after, last).await {
             let Some(refusal) = error.refusal() else { return Err(error) };
             tracing::warn!(after, last, refusal, "Each read model takes a refused page by itself");
@@ -303,7 +305,7 @@ impl Feeder {
 }
 
 /// A page belongs to many requests: each that has events in it sees how long the page took.
-fn spans(page: &[log::Recorded]) -> Vec<Span> {
+fn spans(page: &[Arc<log::Recorded>]) -> Vec<Span> {
     if !span_enabled!(Level::DEBUG) {
         return vec![];
     }

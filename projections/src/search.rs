@@ -6,6 +6,8 @@ pub(crate) mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Personal;
 use domain::contact::{Event, Identities};
@@ -23,6 +25,10 @@ use crate::Recorded;
 const NAME: &str = "search";
 /// Events in one transaction.
 const PAGE: i64 = 500;
+/// After a page that was not full: what comes meanwhile shares the next one.
+const BREATH: Duration = Duration::from_millis(20);
+/// Tokens and checkpoint are one commit: losing it to a crash only means reading the page again.
+const BEGIN: &str = "begin; set local synchronous_commit = off";
 /// More contacts than this nobody looks through.
 const MOST: i64 = 1000;
 
@@ -119,21 +125,25 @@ async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallib
             }
             continue;
         };
+        let full = page.len() as i64 == PAGE;
         let values = open(store, told(page)).await?;
-        let mut tx = transaction::begin(&database.projector).await?;
+        let mut tx = transaction::begin_with(&database.projector, BEGIN).await?;
         // The checkpoint first: nobody else may be writing the same tokens.
         subscription.advance(&mut tx, last).await?;
         replace(&mut tx, store, &values).await?;
         tx.commit().await?;
         store.progress().send_replace(());
+        if !full {
+            tokio::time::sleep(BREATH).await;
+        }
     }
 }
 
 /// What a page of the log says contacts are called now: for each field the newest token.
-fn told(page: Vec<log::Recorded>) -> BTreeMap<Place, Option<String>> {
+fn told(page: Vec<Arc<log::Recorded>>) -> BTreeMap<Place, Option<String>> {
     let mut told = BTreeMap::new();
     for stored in page.into_iter().filter(|event| event.aggregate_type == "contact") {
-        let recorded = match Recorded::decode(stored) {
+        let recorded = match Recorded::decode(Arc::unwrap_or_clone(stored)) {
             Ok(recorded) => recorded,
             Err(error) => {
                 tracing::error!(%error, "The search leaves out an event");
@@ -198,9 +208,7 @@ async fn open(
             opened => opened?,
         };
         for (place, opened) in places.into_iter().zip(opened) {
-            if let Opened::Clear(serde_json::Value::String(value)) = opened {
-                values.insert(place, Some(value));
-            }
+            values.insert(place, opened.read());
         }
     }
     Ok(values)

@@ -62,11 +62,7 @@ impl Opener {
         match row {
             Value::String(text) => match store.codec().open_tokens(tenant, &[text]).await {
                 Ok(opened) => {
-                    let clear = opened.into_iter().next().unwrap_or(Opened::Erased);
-                    *row = match clear {
-                        Opened::Clear(value) => value,
-                        Opened::Erased => Value::Null,
-                    };
+                    *row = opened.first().and_then(Opened::read).unwrap_or_default();
                 }
                 // Most strings of a row are no tokens.
                 Err(Error::BadToken) => {}

@@ -2,6 +2,7 @@
 //! personal data that nobody can read in it.
 
 mod batches;
+mod claims;
 mod keys;
 mod repeats;
 mod sessions;
@@ -9,9 +10,7 @@ mod versions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use event_store::store::CLAIMS;
 use event_store::subscription::Subscription;
-use event_store::tenant::within;
 use event_store::{Append, Claim, Error, IdempotencyRecord, NewEvent, Refusal, StreamAppend, log};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -291,37 +290,6 @@ async fn news_wake_a_reader_in_another_process() {
     let waiting = tokio::spawn(async move { subscription.next(1).await });
     writer.append(append(&[("a", 0, 1)])).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn looking_up_claims_never_scans_them_all() {
-    let db = TestDatabase::new().await;
-    let store = db.store().await;
-    sqlx::query(
-        "insert into claims select $1, 'message', sha256(n::text::bytea), n::text
-           from generate_series(1, 50000) n",
-    )
-    .bind(TENANT)
-    .execute(&db.database.owner)
-    .await
-    .unwrap();
-    sqlx::query("analyze claims").execute(&db.database.owner).await.unwrap();
-    let wanted: Vec<(&str, Vec<u8>)> = (0..100u8).map(|n| ("message", vec![n; 16])).collect();
-    let plan: Vec<String> = sqlx::query_scalar(&format!("explain {}", within(CLAIMS)))
-        .bind(TENANT)
-        .bind(wanted.iter().map(|(scope, _)| *scope).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|(_, low)| low.clone()).collect::<Vec<_>>())
-        .bind(
-            wanted
-                .iter()
-                .map(|(_, low)| [low.as_slice(), &[0xff; 65]].concat())
-                .collect::<Vec<_>>(),
-        )
-        .fetch_all(&db.database.owner)
-        .await
-        .unwrap();
-    assert!(!plan.join("\n").contains("Seq Scan"), "{}", plan.join("\n"));
-    assert_eq!(store.claims(TENANT, &wanted).await.unwrap().len(), 0);
 }
 
 /// One step of the model: an append that may collide with what is there in every way there is.

@@ -11,7 +11,7 @@ use projections::finder::Finder;
 use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::State;
@@ -63,9 +63,13 @@ async fn messages(
 ) -> Result<envelope::Page<Item>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
-    let (live, finder) = said_in(&state, &member, *id, min).await?;
-    let after = page.after.clone();
-    let rows = conversation_messages::page(&finder, *id, after, page.fetch()).await?;
+    let (live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
+    let (live, finder) = reading::beside(&state, &member, live, &ConversationMessages, min).await?;
+    let (among, after) = ((&finder, &inbox), page.after.clone());
+    let rows = conversation_messages::page(among, *id, member.only(), after, page.fetch()).await?;
+    if rows.is_empty() {
+        inbox::find(&inbox, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
+    }
     let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
     let items = items(&state, &member, cut.rows).await?;
     Ok(envelope::page(&live, items, cut.next))
@@ -93,10 +97,9 @@ pub(super) async fn said_in(
     conversation: Uuid,
     min: Option<Position>,
 ) -> Result<(Live, Finder<ConversationMessages>), Problem> {
-    let (inbox_live, inbox) = reading::finder(state, member, &Inbox, min).await?;
+    let (live, inbox) = reading::finder(state, member, &Inbox, min).await?;
     inbox::find(&inbox, conversation, member.only()).await?.ok_or_else(Problem::not_found)?;
-    let (live, finder) = reading::finder(state, member, &ConversationMessages, min).await?;
-    Ok((live.with(inbox_live), finder))
+    reading::beside(state, member, live, &ConversationMessages, min).await
 }
 
 /// Rows as they are shown, their personal values opened together.
@@ -152,16 +155,16 @@ struct Message {
     cycle: Option<u32>,
     /// By its `type`; null where it was erased.
     #[schemars(with = "Option<Content>")]
-    content: Option<Value>,
+    content: Option<Box<RawValue>>,
     /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
     /// What the customer's app told of where the message hangs on.
     #[schemars(with = "Option<Context>")]
-    context: Option<Value>,
+    context: Option<Box<RawValue>>,
     /// The advertisement or post that led here.
     #[schemars(with = "Option<Referral>")]
-    referral: Option<Value>,
+    referral: Option<Box<RawValue>>,
     reply_to: Option<Uuid>,
     edited: Option<Edited>,
     reactions: Vec<Reaction>,
@@ -183,14 +186,14 @@ struct Conflict {
     author: String,
     at: DateTime<Utc>,
     #[schemars(with = "Option<Content>")]
-    content: Option<Value>,
+    content: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Edited {
     at: DateTime<Utc>,
     #[schemars(with = "Option<Content>")]
-    content: Option<Value>,
+    content: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -219,6 +222,30 @@ struct Delivery {
     errors: Vec<DeliveryError>,
 }
 
+/// A message's body, which is shown as it was written.
+#[derive(Default, Deserialize)]
+struct Body {
+    content: Option<Box<RawValue>>,
+    context: Option<Box<RawValue>>,
+    referral: Option<Box<RawValue>>,
+}
+
+/// The body of a message that does something to another one.
+#[derive(Deserialize)]
+struct Deed<T> {
+    content: T,
+}
+
+#[derive(Deserialize)]
+struct Edit {
+    content: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Emoji {
+    emoji: Option<String>,
+}
+
 fn item(row: Row, values: &Values) -> Item {
     let token = row.body.as_ref();
     let erased = values.erased(token);
@@ -234,13 +261,13 @@ fn item(row: Row, values: &Values) -> Item {
             recorded_at: row.recorded_at,
         });
     }
-    let part = |name: &str| values.get(token)?.get(name).cloned();
+    let Body { content, context, referral } = values.get(token).unwrap_or_default();
     let (receipts, errors) = (row.receipts, row.errors);
     Item::Message(Box::new(Message {
-        content: part("content"),
+        content,
         erased,
-        context: part("context"),
-        referral: part("referral"),
+        context,
+        referral,
         edited: row.edited.as_ref().map(|edit| edited(edit, values)),
         reactions: row.reactions.iter().filter_map(|(by, it)| reaction(by, it, values)).collect(),
         delivery: row.delivery.map(|status| Delivery { status, receipts, errors }),
@@ -264,22 +291,23 @@ fn conflict(version: &Version, values: &Values) -> Conflict {
         kind: version.kind.clone(),
         author: version.author.clone(),
         at: version.at,
-        content: values.get(version.body.as_ref()).and_then(|body| body.get("content").cloned()),
+        content: values.get(version.body.as_ref()).and_then(|body: Body| body.content),
     }
 }
 
 /// What the message says since its edit.
 fn edited(edit: &Touch, values: &Values) -> Edited {
-    let content = values.get(edit.body.as_ref()).and_then(|body| body.pointer("/content/content"));
-    Edited { at: edit.at, content: content.cloned() }
+    let deed: Option<Deed<Edit>> = values.get(edit.body.as_ref());
+    Edited { at: edit.at, content: deed.and_then(|deed| deed.content.content) }
 }
 
 /// `None` where the reaction was taken back. An erased one still tells that there was one.
 fn reaction(by: &str, touch: &Touch, values: &Values) -> Option<Reaction> {
     let token = touch.body.as_ref();
-    let emoji = values.get(token).and_then(|body| body.pointer("/content/emoji")?.as_str());
+    let deed: Option<Deed<Emoji>> = values.get(token);
+    let emoji = deed.and_then(|deed| deed.content.emoji);
     if emoji.is_none() && !values.erased(token) {
         return None;
     }
-    Some(Reaction { by: by.to_owned(), at: touch.at, emoji: emoji.map(str::to_owned) })
+    Some(Reaction { by: by.to_owned(), at: touch.at, emoji })
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Body, State as Status};
 use domain::message::Kind;
 use projections::contacts::{self, Contacts};
+use projections::finder::Finder;
 use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::State;
 use crate::auth::Member;
-use crate::envelope;
+use crate::envelope::{self, Common};
 use crate::openapi::Api;
 use crate::page::Page;
 use crate::position::{Live, Position};
@@ -107,7 +108,7 @@ async fn list(
     state: Data<State>,
     member: Member,
     asked: Query<Asked>,
-) -> Result<envelope::Page<Item>, Problem> {
+) -> Result<Common<envelope::Page<Item>>, Problem> {
     let page = Page::<Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let mut filter = Filter {
@@ -130,10 +131,17 @@ async fn list(
         }
         filter.contacts = Some(found);
     }
-    let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
-    let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
-    let (live, items) = items(&state, &member, live, cut.rows, min).await?;
-    Ok(envelope::page(&live, items, cut.next))
+    let (live, contacts) = reading::beside(&state, &member, live, &Contacts, min).await?;
+    // One that was replaced is not fed any more.
+    let generations = [finder.generation(), contacts.generation()];
+    let wanted = (member.tenant(), generations, filter.clone(), page.after, page.limit);
+    let found = state.inbox.look(wanted, async || {
+        let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
+        let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
+        let items = shown(&state, &member, &contacts, cut.rows).await?;
+        Ok(envelope::page(&live, items, cut.next).write())
+    });
+    Ok(envelope::common(&live, found.await?))
 }
 
 /// Which states are meant: all but `closed` unless told, by name with commas between, or `all`.
@@ -170,14 +178,22 @@ pub(super) async fn items(
     rows: Vec<inbox::Row>,
     min: Option<Position>,
 ) -> Result<(Live, Vec<Item>), Problem> {
-    let (contacts_live, finder) = reading::finder(state, member, &Contacts, min).await?;
+    let (live, finder) = reading::beside(state, member, live, &Contacts, min).await?;
+    Ok((live, shown(state, member, &finder, rows).await?))
+}
+
+async fn shown(
+    state: &State,
+    member: &Member,
+    finder: &Finder<Contacts>,
+    rows: Vec<inbox::Row>,
+) -> Result<Vec<Item>, Problem> {
     let ids = rows.iter().map(|row| row.contact_id).collect();
-    let contacts = contacts::of_ids(&finder, ids).await?;
+    let contacts = contacts::of_ids(finder, ids).await?;
     let bodies = rows.iter().flat_map(|row| [&row.last_message_body, &row.group_id]);
     let people = contacts.values().flat_map(|row| [&row.name, &row.phone, &row.user_id]);
     let values = Values::open(state, member, bodies.chain(people).flatten()).await?;
-    let items = rows.into_iter().map(|row| item(row, &contacts, &values)).collect();
-    Ok((live.with(contacts_live), items))
+    Ok(rows.into_iter().map(|row| item(row, &contacts, &values)).collect())
 }
 
 fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Person>, values: &Values) -> Item {
@@ -208,7 +224,7 @@ fn item(row: inbox::Row, contacts: &BTreeMap<Uuid, contacts::Person>, values: &V
 
 fn last_message(row: &inbox::Row, values: &Values) -> Option<LastMessage> {
     let token = row.last_message_body.as_ref();
-    let body = values.get(token).and_then(|body| Body::deserialize(body).ok());
+    let body: Option<Body> = values.get(token);
     Some(LastMessage {
         at: row.last_message_at?,
         kind: row.last_message_kind.clone(),

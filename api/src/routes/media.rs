@@ -170,6 +170,12 @@ async fn fetch(
     passed(&line.graph, &id, None).await
 }
 
+/// Of what a message says, its file.
+#[derive(Deserialize)]
+struct Said {
+    content: Media,
+}
+
 async fn of_message(
     member: Member,
     state: Data<State>,
@@ -181,9 +187,8 @@ async fn of_message(
     let Row { body, channel_id, .. } = row.ok_or_else(Problem::not_found)?;
     let channel = channel_id.ok_or_else(Problem::not_found)?;
     let values = Values::open(&state, &member, &body).await?;
-    let content = values.get(body.as_ref()).and_then(|body| body.get("content").cloned());
-    let media: Media =
-        content.and_then(|content| serde_json::from_value(content).ok()).unwrap_or_default();
+    let said: Option<Said> = values.get(body.as_ref());
+    let media = said.map(|said| said.content).unwrap_or_default();
     let id = media.id.ok_or_else(|| {
         let detail = "the message has no file that WhatsApp keeps";
         Problem::new(StatusCode::NOT_FOUND, "message.no_file", detail)

@@ -89,8 +89,8 @@ async fn list(
     let wanted = availability(asked.presence.as_deref())?;
     let (mut live, finder) = reading::finder(&state, &member, &Members, min).await?;
     if let Some(wanted) = wanted {
-        let (presence_live, there) = reading::finder(&state, &member, &Presence, min).await?;
-        live = live.with(presence_live);
+        let there;
+        (live, there) = reading::beside(&state, &member, live, &Presence, min).await?;
         match wanted {
             Availability::Offline => {
                 let up = [Availability::Online, Availability::Away];
@@ -100,8 +100,8 @@ async fn list(
         }
     }
     if let Some(team) = team {
-        let (teams_live, teams) = reading::finder(&state, &member, &Teams, min).await?;
-        live = live.with(teams_live);
+        let teams;
+        (live, teams) = reading::beside(&state, &member, live, &Teams, min).await?;
         let of_team: Vec<Uuid> = teams::find(&teams, team)
             .await?
             .map(|row| row.members.into_keys().collect())
@@ -138,12 +138,12 @@ async fn items(
     rows: Vec<Row>,
     min: Option<Position>,
 ) -> Result<(Live, Vec<Item>), Problem> {
-    let (presence_live, finder) = reading::finder(state, member, &Presence, min).await?;
+    let (live, finder) = reading::beside(state, member, live, &Presence, min).await?;
     let there = presence::of_ids(&finder, rows.iter().map(|row| row.user_id).collect()).await?;
     let tokens = rows.iter().flat_map(|row| [&row.name, &row.email]).flatten();
     let values = Values::open(state, member, tokens).await?;
     let items = rows.into_iter().map(|row| item(row, &there, &values)).collect();
-    Ok((live.with(presence_live), items))
+    Ok((live, items))
 }
 
 fn item(row: Row, there: &BTreeMap<Uuid, presence::Row>, values: &Values) -> Item {

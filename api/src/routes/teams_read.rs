@@ -107,13 +107,13 @@ async fn items(
     rows: Vec<Row>,
     min: Option<Position>,
 ) -> Result<(Live, Vec<Item>), Problem> {
-    let (members_live, finder) = reading::finder(state, member, &Members, min).await?;
+    let (live, finder) = reading::beside(state, member, live, &Members, min).await?;
     let ids = rows.iter().flat_map(|row| row.members.keys().copied()).collect();
     let people = members::of_ids(&finder, ids).await?;
     let names = people.values().filter_map(|row| row.name.as_ref());
     let values = Values::open(state, member, names).await?;
     let items = rows.into_iter().map(|row| item(row, &people, &values)).collect();
-    Ok((live.with(members_live), items))
+    Ok((live, items))
 }
 
 fn item(row: Row, people: &BTreeMap<Uuid, members::Row>, values: &Values) -> Item {

@@ -172,15 +172,15 @@ async fn comments(
 ) -> Result<envelope::Page<Comment>, Problem> {
     let page = Page::<ticket_comments::Cursor>::asked(asked.limit, asked.cursor.as_deref())?;
     let min = Position::asked(&state, asked.min_position.as_deref())?;
-    let (tickets_live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
+    let (live, finder) = reading::finder(&state, &member, &Tickets, min).await?;
     tickets::find(&finder, *id).await?.ok_or_else(Problem::not_found)?;
-    let (live, finder) = reading::finder(&state, &member, &TicketComments, min).await?;
+    let (live, finder) = reading::beside(&state, &member, live, &TicketComments, min).await?;
     let rows = ticket_comments::page(&finder, *id, page.after, page.fetch()).await?;
     let cut = page.cut(rows, ticket_comments::Row::cursor);
     let bodies = cut.rows.iter().filter_map(|row| row.body.as_ref());
     let values = Values::open(&state, &member, bodies).await?;
     let comments = cut.rows.into_iter().map(|row| comment(row, &values)).collect();
-    Ok(envelope::page(&live.with(tickets_live), comments, cut.next))
+    Ok(envelope::page(&live, comments, cut.next))
 }
 
 /// Which are meant: all unless told, by name with commas between, or `all`.
@@ -218,14 +218,14 @@ async fn items(
     rows: Vec<Row>,
     min: Option<Position>,
 ) -> Result<(Live, Vec<Item>), Problem> {
-    let (contacts_live, finder) = reading::finder(state, member, &Contacts, min).await?;
+    let (live, finder) = reading::beside(state, member, live, &Contacts, min).await?;
     let ids = rows.iter().filter_map(|row| row.contact_id).collect();
     let contacts = contacts::of_ids(&finder, ids).await?;
     let said = rows.iter().flat_map(|row| [&row.subject, &row.rating_comment]);
     let names = contacts.values().map(|contact| &contact.name);
     let values = Values::open(state, member, said.chain(names).flatten()).await?;
     let items = rows.into_iter().map(|row| item(row, &contacts, &values)).collect();
-    Ok((live.with(contacts_live), items))
+    Ok((live, items))
 }
 
 fn item(row: Row, contacts: &BTreeMap<Uuid, contacts::Person>, values: &Values) -> Item {

@@ -49,10 +49,9 @@ pub(super) async fn show(
 ) -> Result<Table<Vec<Agent>>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
     let (live, conversations) = span.finder(&state, &member, &ConversationFacts).await?;
-    let (of_messages, messages) = span.finder(&state, &member, &ConversationMessages).await?;
-    let (of_tickets, tickets) = span.finder(&state, &member, &Tickets).await?;
-    let (of_activity, activity) = span.finder(&state, &member, &AgentActivity).await?;
-    let live = live.with(of_messages).with(of_tickets).with(of_activity);
+    let (live, messages) = span.beside(&state, &member, live, &ConversationMessages).await?;
+    let (live, tickets) = span.beside(&state, &member, live, &Tickets).await?;
+    let (live, activity) = span.beside(&state, &member, live, &AgentActivity).await?;
     let (filter, edges) = (span.filter(), &span.edges[..]);
     let (responses, resolved, written, solved) = tokio::try_join!(
         Counted::find(&conversations, RESPONSES_OF_PEOPLE, edges, Some(RESPONDER), &filter),

@@ -133,17 +133,12 @@ pub(super) async fn show(
     asked: Query<Asked>,
 ) -> Result<Table<Overview>, Problem> {
     let span = asked.into_inner().span(&state, None)?;
-    let (mut live, facts) = span.finder(&state, &member, &ConversationFacts).await?;
-    let (fresh, messages) = span.finder(&state, &member, &ConversationMessages).await?;
-    live = live.with(fresh);
-    let (fresh, volume) = span.finder(&state, &member, &MessageVolume).await?;
-    live = live.with(fresh);
-    let (fresh, reviews) = span.finder(&state, &member, &Templates).await?;
-    live = live.with(fresh);
-    let (fresh, desk) = span.finder(&state, &member, &Tickets).await?;
-    live = live.with(fresh);
-    let (fresh, money) = span.finder(&state, &member, &PayoutFacts).await?;
-    live = live.with(fresh);
+    let (live, facts) = span.finder(&state, &member, &ConversationFacts).await?;
+    let (live, messages) = span.beside(&state, &member, live, &ConversationMessages).await?;
+    let (live, volume) = span.beside(&state, &member, live, &MessageVolume).await?;
+    let (live, reviews) = span.beside(&state, &member, live, &Templates).await?;
+    let (live, desk) = span.beside(&state, &member, live, &Tickets).await?;
+    let (live, money) = span.beside(&state, &member, live, &PayoutFacts).await?;
     let overview = Overview {
         conversations: conversations(&facts, &span).await?,
         messages: said(&volume, &span).await?,

@@ -119,6 +119,17 @@ impl Span {
     ) -> Result<(Live, Finder<M>), Problem> {
         reading::finder(state, member, model, self.min).await
     }
+
+    /// Those of another one for the same answer.
+    pub(super) async fn beside<M: ReadModel>(
+        &self,
+        state: &State,
+        member: &Member,
+        first: Live,
+        model: &'static M,
+    ) -> Result<(Live, Finder<M>), Problem> {
+        reading::beside(state, member, first, model, self.min).await
+    }
 }
 
 /// Where a span begins and ends, before it is known whether it goes forward.

@@ -73,8 +73,8 @@ pub(super) async fn list(
     let failed = effects::open(store, tenant, KIND, page.after, page.fetch()).await?;
     let Cut { rows: mut failed, next } = page.cut(failed, |last| (last.updated_at, last.id));
     if let Some(user) = member.only() {
-        let (inbox_live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
-        live = live.with(inbox_live);
+        let inbox;
+        (live, inbox) = reading::beside(&state, &member, live, &Inbox, min).await?;
         let ids = failed.iter().map(|effect| effect.aggregate).collect();
         let seen = inbox::seen_by(&inbox, user, ids).await?;
         failed.retain(|effect| seen.contains(&effect.aggregate));
