@@ -15,7 +15,7 @@ use crate::feed::{Feed, stream_key};
 use crate::generation::{self, Generation};
 use crate::model::Source;
 use crate::stops::Stops;
-use crate::working_set::{Changes, InTable, WorkingSet};
+use crate::working_set::{Changes, Columns, InTable, WorkingSet};
 use crate::{Error, MODELS, Model, Recorded, as_of, live};
 
 /// A key that stands still.
@@ -53,7 +53,7 @@ pub async fn list(pool: &PgPool, of: Option<&dyn Model>) -> Result<Vec<Stopped>,
 }
 
 /// What readers of a generation should know of a key that stands still.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stale {
     pub tenant: Uuid,
     /// What its row is known by, in the row and in what is told of it. None for a row that many
@@ -207,7 +207,7 @@ async fn revive(
     };
     // One event, one row: it is folded already, and there may be very many.
     let folded = feed.model.source() == Source::Position && !key.starts_with('{');
-    let (mut upserts, mut deletes) = (vec![], vec![]);
+    let (mut upserts, mut deletes) = (Columns::new(feed.model.columns()), vec![]);
     for key in keys.into_iter().filter(|key| !stops.holds(key, position)) {
         let row = match folded {
             true => Ok(alone.row(&key)),
@@ -215,16 +215,12 @@ async fn revive(
         };
         match row {
             Err(fault) => return Ok(Err(format!("{} ({})", fault.reason, fault.key))),
-            Ok(Some(row)) => upserts.push(row),
+            Ok(Some(row)) => upserts.add(&row),
             Ok(None) => deletes.push(key),
         }
     }
-    let changes = Changes {
-        upserted: upserts.len(),
-        upserts: format!("[{}]", upserts.join(",")),
-        deleted: deletes.len(),
-        deletes: format!("[{}]", deletes.join(",")),
-    };
+    let changes =
+        Changes { upserts, deleted: deletes.len(), deletes: format!("[{}]", deletes.join(",")) };
     let mut tx = transaction::begin(pool).await?;
     generation::hold(&mut tx, feed.model, &feed.generation, fence).await?;
     if let Err(error) = generation::put(&mut tx, feed.model, generation, &changes).await {

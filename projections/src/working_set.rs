@@ -1,15 +1,19 @@
 //! Rows of one read model in memory: loaded, folded, and written back as changes. Live feeding,
 //! rebuilding, and looking into the past all fold here.
 
+mod columns;
 mod copy;
+mod fields;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::model::ReadModel;
+use crate::model::{ReadModel, Table};
 use crate::stops::Stops;
 use crate::{Error, Recorded};
+
+pub(crate) use columns::Columns;
 
 /// Why an event did not get into a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +34,10 @@ impl Fault {
 }
 
 /// What must be written to bring the table to where the rows in memory are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changes {
-    /// A JSON array of whole rows, and how many.
-    pub upserts: String,
-    pub upserted: usize,
+    /// Whole rows.
+    pub upserts: Columns,
     /// A JSON array of keys, and how many.
     pub deletes: String,
     pub deleted: usize,
@@ -257,12 +260,13 @@ impl<M: ReadModel> WorkingSet for Rows<M> {
         let changed = std::mem::take(&mut self.changed);
         let there = |key: &&M::Key| self.rows.get(key).is_some_and(|slot| slot.row.is_some());
         let row = |key: &M::Key| self.rows.get(key)?.row.as_ref();
-        let (upserts, upserted) = array(changed.iter().filter_map(row));
+        let mut upserts = Columns::new(M::Row::COLUMNS);
+        changed.iter().filter_map(row).for_each(|row| upserts.add(&json(row)));
         let (deletes, deleted) = array(changed.iter().filter(|key| !there(key)));
         for key in &changed {
             self.wrote(key);
         }
-        Changes { upserts, upserted, deletes, deleted }
+        Changes { upserts, deletes, deleted }
     }
 
     fn outdated(&self) -> Option<String> {

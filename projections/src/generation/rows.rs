@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{names, quoted};
-use crate::working_set::{Changes, WorkingSet};
+use crate::working_set::{Changes, Columns, WorkingSet};
 use crate::{Error, Model};
 
 /// Bytes that are sent at once when rows are copied.
@@ -45,18 +45,19 @@ pub(crate) async fn put(
     changes: &Changes,
 ) -> sqlx::Result<()> {
     let table = model.table(generation);
-    let key = names(model.key());
-    if changes.upserted > 0 {
+    let (key, columns) = (names(model.key()), names(model.columns()));
+    if changes.upserts.rows() > 0 {
         let set: Vec<String> = model.columns()[model.key().len()..]
             .iter()
             .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
             .collect();
         let query = format!(
-            "insert into {table} select * from json_populate_recordset(null::{table}, $1::json)
+            "insert into {table} ({columns}) select * from unnest({})
              on conflict ({key}) do update set {}",
+            Columns::parameters(model.columns()),
             set.join(", ")
         );
-        sqlx::query(&query).bind(&changes.upserts).execute(&mut *db).await?;
+        changes.upserts.bind(sqlx::query(&query)).execute(&mut *db).await?;
     }
     if changes.deleted > 0 {
         delete(db, model, generation, &changes.deletes).await?;

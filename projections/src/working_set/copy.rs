@@ -1,20 +1,14 @@
 //! Rows as lines of PostgreSQL's `copy … from stdin` in its text format.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
+use super::fields::fields;
 use crate::model::{Column, Table};
 
 /// Appends a row: its columns in their order, documents as JSON and all others as plain text.
 pub(super) fn line<R: Table>(row: &R, lines: &mut Vec<u8>) {
     let text = super::json(row);
-    // What serde_json has written it can read.
-    let Ok(Fields(fields)) = serde_json::from_str(&text) else { return };
-    for (number, (field, column)) in fields.iter().zip(R::COLUMNS).enumerate() {
+    for (number, (field, column)) in fields(&text).iter().zip(R::COLUMNS).enumerate() {
         if number > 0 {
             lines.push(b'\t');
         }
@@ -46,34 +40,9 @@ fn escape(text: &str, lines: &mut Vec<u8>) {
     }
 }
 
-/// The values of a JSON object in their order.
-struct Fields<'a>(Vec<&'a RawValue>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Values;
-        impl<'de> Visitor<'de> for Values {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("a row")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = vec![];
-                while let Some((IgnoredAny, value)) = map.next_entry()? {
-                    fields.push(value);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Values)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
+    use serde::{Deserialize, Serialize};
 
     use super::*;
     use crate::model::column;
