@@ -19,10 +19,9 @@ use crate::{Error, MODELS, Model, letters};
 
 /// Events in one transaction: enough to be fast when behind, few enough to be fresh.
 const PAGE: i64 = 1_000;
-/// After a page that was not full, as long as it took, within these: what comes meanwhile shares the
-/// next one, which costs a round trip or two for each read model however short it is.
+/// After a page that was not full: what comes meanwhile shares the next one, which costs a round
+/// trip or two for each read model however short it is.
 const BREATH: Duration = Duration::from_millis(5);
-const LONGEST_BREATH: Duration = Duration::from_millis(20);
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
@@ -144,7 +143,7 @@ impl Feeder {
                 self.store.wait_past(behind).await;
                 continue;
             }
-            let (full, began) = (page.len() as i64 == PAGE, Instant::now());
+            let full = page.len() as i64 == PAGE;
             match self.feed_page(page, behind).await {
                 Err(error @ Error::LostLease(_)) => {
                     tracing::info!(%error, "Read models are fed anew from their checkpoints");
@@ -154,7 +153,7 @@ impl Feeder {
             }
             self.store.progress().send_replace(());
             if !full {
-                tokio::time::sleep(began.elapsed().clamp(BREATH, LONGEST_BREATH)).await;
+                tokio::time::sleep(BREATH).await;
             }
         }
     }
