@@ -23,6 +23,7 @@ use event_store::tail::Tail;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::generation::Live;
 use projections::inbox;
+use projections::letters::Stale;
 use socket2::SockRef;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -50,9 +51,17 @@ pub enum Serves {
 /// Live generations by the names of their read models.
 pub(crate) type Generations = Arc<HashMap<String, Live>>;
 
-/// Whose inbox, in which generations of it and its contacts, which conversations, behind which, and
-/// how many.
-pub(crate) type InboxPage = (Uuid, [i32; 2], inbox::Filter, Option<inbox::Cursor>, i64);
+/// All that a page of the inbox depends on.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct InboxPage {
+    pub(crate) tenant: Uuid,
+    /// Of the inbox and of its contacts. One that was replaced is not fed any more.
+    pub(crate) generations: [i32; 2],
+    pub(crate) stale: Vec<Stale>,
+    pub(crate) filter: inbox::Filter,
+    pub(crate) after: Option<inbox::Cursor>,
+    pub(crate) limit: i64,
+}
 
 /// What the handlers share.
 #[derive(Clone)]

@@ -14,11 +14,11 @@ use crate::sessions::Sessions;
 use crate::store::Error;
 use crate::tenant::within;
 
-/// How many may ask before others wait, and how many share a question.
+/// How many may ask before others wait. All who wait share the next question: where the database is
+/// gone, they hear of it together.
 const WAITING: usize = 1024;
-const SHARED: usize = 64;
 /// How long an answer is waited for: a session that has gone silent must not keep all who ask.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For each that asks, by number, all claims whose scope and beginning of value are asked for, by
 /// scopes, and the least and greatest values, to be asked within a tenant. OFFSET 0 keeps the
@@ -65,9 +65,10 @@ impl Claims {
 
 async fn answer(pool: Sessions, mut asked: mpsc::Receiver<Question>) {
     let mut questions = vec![];
-    while asked.recv_many(&mut questions, SHARED).await > 0 {
+    while asked.recv_many(&mut questions, WAITING).await > 0 {
         let mut by_tenant: HashMap<Uuid, Vec<Question>> = HashMap::new();
-        for question in questions.drain(..) {
+        // Some may have gone meanwhile.
+        for question in questions.drain(..).filter(|question| !question.answer.is_closed()) {
             by_tenant.entry(question.tenant).or_default().push(question);
         }
         join_all(by_tenant.into_iter().map(|(tenant, own)| answer_all(&pool, tenant, own))).await;

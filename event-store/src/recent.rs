@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::log::{self, Recorded};
 
@@ -14,33 +15,44 @@ use crate::log::{self, Recorded};
 const KEPT: usize = 2_000;
 const BYTES: usize = 4 << 20;
 /// How long they are trusted after the last was read: no longer than it takes to put another
-/// database in the place of this one.
+/// database in the place of this one. Whoever is told that this one is gone forgets them at once.
 const TRUSTED: Duration = Duration::from_secs(1);
+/// How long the others wait for one who reads: its session may have gone silent.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is kept, for all who read. Whoever needs more reads it for all, one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Recent(Mutex<Kept>);
 
 impl Recent {
-    /// Up to `limit` events after `after`; fewer, where only those are kept.
+    /// Up to `limit` events after `after`, of a log that has grown to `head`; fewer, where only those
+    /// are kept.
     pub(crate) async fn page(
         &self,
         pool: &PgPool,
         after: i64,
         limit: i64,
+        head: i64,
     ) -> sqlx::Result<Vec<Arc<Recorded>>> {
+        // Who has far to go keeps nobody waiting.
+        if head - after > KEPT as i64 {
+            return read(pool, after, limit).await;
+        }
         let mut kept = self.0.lock().await;
         kept.forget_old(Instant::now());
         match kept.place(after) {
             Place::Kept => return Ok(kept.page(after, limit)),
             Place::Before => drop(kept),
             Place::Behind => {
-                let page = read(pool, after, limit).await?;
-                kept.add(&page, Instant::now());
-                return Ok(page);
+                let read = timeout(PATIENCE, read(pool, after, limit)).await;
+                let read = read.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+                match &read {
+                    Ok(page) => kept.add(page, Instant::now()),
+                    Err(_) => *kept = Kept::default(),
+                }
+                return read;
             }
         }
-        // Who has far to go keeps nobody waiting.
         read(pool, after, limit).await
     }
 }

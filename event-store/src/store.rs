@@ -271,7 +271,7 @@ impl Store {
     /// Up to `limit` events after `position`, for those who follow the log: what one of them has
     /// just read the others get from memory.
     pub async fn follow(&self, position: i64, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
-        Ok(self.recent.page(&self.worker, position, limit).await?)
+        Ok(self.recent.page(&self.worker, position, limit, self.head()).await?)
     }
 
     /// The keyed hash by which a personal value of this tenant is looked up.

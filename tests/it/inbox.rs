@@ -1,5 +1,7 @@
 //! What waits for an answer: filtered, searched, paged while it changes, and fresh on demand.
 
+mod together;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 
 mod batches;
 mod claims;
+mod following;
 mod keys;
 mod repeats;
 mod sessions;

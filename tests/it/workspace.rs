@@ -88,7 +88,7 @@ async fn what_the_world_does_not_know_is_refused_by_name() {
 }
 
 /// One conversation of another agent, and one of nobody.
-async fn with_two(app: &App, shop: &Organization) -> (String, String) {
+pub(crate) async fn with_two(app: &App, shop: &Organization) -> (String, String) {
     app.say(shop, &ANA, "wamid.1", 0, "Hello").await;
     app.say(shop, &BEN, "wamid.2", 1, "Hello").await;
     let theirs = app.conversation(shop, &ANA).await;
@@ -109,7 +109,7 @@ async fn with_two(app: &App, shop: &Organization) -> (String, String) {
 }
 
 /// A key that nobody has called with.
-async fn fresh_key(app: &App, shop: &Organization) -> String {
+pub(crate) async fn fresh_key(app: &App, shop: &Organization) -> String {
     let meta = commands::Meta::new(shop.id, domain::Actor::System);
     let role = domain::aggregate::Role::Agent;
     let (commands, user) = (&app.commands, shop.agent_id);
