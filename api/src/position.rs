@@ -20,8 +20,8 @@ use crate::State;
 use crate::app::Generations;
 use crate::problem::{self, Problem};
 
-/// How long a read waits to be fresh enough, or for what it shares with others.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a read waits to be fresh enough.
+const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 

@@ -5,8 +5,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// How long others wait for one who looks before each looks alone: it may take long, or its session
+/// have gone silent.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was found last, and the how many-eth look found it.
 #[derive(Debug)]
@@ -26,7 +32,9 @@ impl<T: Clone> Shared<T> {
     /// instead of failing one after the other.
     pub(crate) async fn look(&self, look: impl AsyncFnOnce() -> T) -> T {
         let before = self.begun.load(Ordering::SeqCst);
-        let mut latest = self.latest.lock().await;
+        let Ok(mut latest) = timeout(PATIENCE, self.latest.lock()).await else {
+            return look().await;
+        };
         if let (number, Some(found)) = &*latest
             && *number > before
         {

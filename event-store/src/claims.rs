@@ -17,8 +17,8 @@ use crate::tenant::within;
 /// How many may ask before others wait. All who wait share the next question: where the database is
 /// gone, they hear of it together.
 const WAITING: usize = 1024;
-/// How long an answer is waited for: a session that has gone silent must not keep all who ask.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the next question waits for the one before, whose session may have gone silent.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// For each that asks, by number, all claims whose scope and beginning of value are asked for, by
 /// scopes, and the least and greatest values, to be asked within a tenant. OFFSET 0 keeps the
@@ -71,13 +71,17 @@ async fn answer(pool: Sessions, mut asked: mpsc::Receiver<Question>) {
         for question in questions.drain(..).filter(|question| !question.answer.is_closed()) {
             by_tenant.entry(question.tenant).or_default().push(question);
         }
-        join_all(by_tenant.into_iter().map(|(tenant, own)| answer_all(&pool, tenant, own))).await;
+        let answering = by_tenant.into_iter().map(|(tenant, own)| {
+            let pool = pool.clone();
+            tokio::spawn(async move { answer_all(&pool, tenant, own).await })
+        });
+        // What takes longer goes on beside the next ones.
+        let _ = timeout(PATIENCE, join_all(answering)).await;
     }
 }
 
 async fn answer_all(pool: &Sessions, tenant: Uuid, questions: Vec<Question>) {
-    let found = timeout(PATIENCE, ask(pool, tenant, &questions)).await;
-    let mut found = found.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(Error::from);
+    let mut found = ask(pool, tenant, &questions).await.map_err(Error::from);
     for (number, question) in (0..).zip(questions) {
         let own = match &mut found {
             Ok(found) => Ok(found.remove(&number).unwrap_or_default()),

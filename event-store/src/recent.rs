@@ -17,8 +17,9 @@ const BYTES: usize = 4 << 20;
 /// How long they are trusted after the last was read: no longer than it takes to put another
 /// database in the place of this one. Whoever is told that this one is gone forgets them at once.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// How long the others wait for one who reads: its session may have gone silent.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the others wait for one who reads before each reads alone: its page may be large, or its
+/// session have gone silent.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is kept, for all who read. Whoever needs more reads it for all, one at a time.
 #[derive(Debug, Default)]
@@ -38,14 +39,15 @@ impl Recent {
         if head - after > KEPT as i64 {
             return read(pool, after, limit).await;
         }
-        let mut kept = self.0.lock().await;
+        let Ok(mut kept) = timeout(PATIENCE, self.0.lock()).await else {
+            return read(pool, after, limit).await;
+        };
         kept.forget_old(Instant::now());
         match kept.place(after) {
             Place::Kept => return Ok(kept.page(after, limit)),
             Place::Before => drop(kept),
             Place::Behind => {
-                let read = timeout(PATIENCE, read(pool, after, limit)).await;
-                let read = read.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+                let read = read(pool, after, limit).await;
                 match &read {
                     Ok(page) => kept.add(page, Instant::now()),
                     Err(_) => *kept = Kept::default(),

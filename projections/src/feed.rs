@@ -95,7 +95,7 @@ impl Feed {
     }
 
     /// Writes what was folded since the last time.
-    pub(crate) async fn write(&mut self, db: &mut PgConnection) -> sqlx::Result<()> {
+    pub(crate) async fn write(&mut self, db: &mut PgConnection) -> Result<(), Error> {
         let generation = self.generation.generation;
         self.keep_letters(db).await?;
         generation::write(db, self.model, generation, &mut *self.rows).await?;
@@ -126,7 +126,7 @@ impl Feed {
         page: &[Decoded],
     ) -> Result<(), Error> {
         self.fold(db, page).await?;
-        Ok(self.write(db).await?)
+        self.write(db).await
     }
 
     /// Takes what the database lets in of a page: one that it refuses is halved until the culprit

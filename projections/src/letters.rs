@@ -224,7 +224,6 @@ async fn revive(
     let mut tx = transaction::begin(pool).await?;
     generation::hold(&mut tx, feed.model, &feed.generation, fence).await?;
     if let Err(error) = generation::put(&mut tx, feed.model, generation, &changes).await {
-        let error = Error::from(error);
         return error.refusal().map(Err).ok_or(error);
     }
     sqlx::query("delete from dead_letters where model = $1 and generation = $2 and key = $3")

@@ -86,6 +86,8 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("read model {model} has a row that its own code can't read: {reason}")]
     Row { model: &'static str, reason: String },
+    #[error("a row of read model {model} does not fit into its table: {reason}")]
+    Unfit { model: &'static str, reason: String },
     #[error("read model {0} is being built")]
     Building(&'static str),
     #[error("read model {0} is being rebuilt by another process")]
@@ -105,10 +107,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the database said if it refused a row for what is in it. Anything else that goes wrong
-    /// (no connection, no space, a lost race, a missing table) is no event's fault.
+    /// Why a row was refused for what is in it, by the database or on the way there. Anything else
+    /// that goes wrong (no connection, no space, a lost race, a missing table) is no event's fault.
     pub(crate) fn refusal(&self) -> Option<String> {
-        let Error::Database(sqlx::Error::Database(error)) = self else { return None };
+        let error = match self {
+            Error::Unfit { reason, .. } => return Some(reason.clone()),
+            Error::Database(sqlx::Error::Database(error)) => error,
+            _ => return None,
+        };
         let code = error.code()?;
         let of_the_row = REFUSALS.iter().any(|class| code.starts_with(class));
         of_the_row.then(|| error.message().trim().to_owned())

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::model::{Source, bucket};
 use crate::stops::Stops;
 use crate::working_set::InTable;
+use crate::working_set::fields;
 use crate::{MODELS, Model, Recorded, digest};
 
 /// A digest of the rows that the golden log makes, for each (model, version). A fold that changes
@@ -95,6 +96,14 @@ fn a_row_has_the_columns_that_are_declared() {
         let fields: BTreeSet<&str> = key.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, model.key().iter().map(|column| column.name).collect());
         assert_eq!(model.columns()[0].name, "tenant_id", "{}", model.name());
+        // They are written in the order in which they are declared.
+        for row in rows.values() {
+            let told: Value = serde_json::from_str(row).unwrap();
+            for (field, column) in fields::fields(row).into_iter().zip(model.columns()) {
+                let value: Value = serde_json::from_str(field.get()).unwrap();
+                assert_eq!(value, told[column.name], "{} {}", model.name(), column.name);
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod columns;
 mod copy;
-mod fields;
+pub(crate) mod fields;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -11,7 +11,6 @@ use projections::finder::Finder;
 use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::State;
@@ -20,7 +19,7 @@ use crate::auth::Member;
 use crate::envelope::{self, Common};
 use crate::openapi::Api;
 use crate::page::Page;
-use crate::position::{Live, PATIENCE, Position};
+use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reading::{self, Values};
@@ -142,17 +141,11 @@ async fn list(
         after: page.after,
         limit: page.limit,
     };
-    let read = async || {
+    let found = state.inbox.look(wanted, async || {
         let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
         let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
         let items = shown(&state, &member, &contacts, cut.rows).await?;
         Ok(envelope::page(&live, items, cut.next).write())
-    };
-    let found = state.inbox.look(wanted, async || {
-        // A session that has gone silent must not keep all who ask for ever.
-        timeout(PATIENCE, read()).await.unwrap_or_else(|_| {
-            Err(Problem::unavailable("unavailable", "the database has not answered in time"))
-        })
     });
     Ok(envelope::common(&live, found.await?))
 }

@@ -33,7 +33,7 @@ pub(crate) async fn write(
     model: &dyn Model,
     generation: i32,
     rows: &mut dyn WorkingSet,
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
     put(db, model, generation, &rows.changes()).await
 }
 
@@ -43,7 +43,10 @@ pub(crate) async fn put(
     model: &dyn Model,
     generation: i32,
     changes: &Changes,
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
+    if let Some(reason) = changes.upserts.unfit() {
+        return Err(Error::Unfit { model: model.name(), reason: reason.to_owned() });
+    }
     let table = model.table(generation);
     let (key, columns) = (names(model.key()), names(model.columns()));
     if changes.upserts.rows() > 0 {

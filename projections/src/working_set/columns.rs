@@ -1,8 +1,8 @@
 //! Rows as the arrays of their columns: so the database takes in many for a third of what it costs
 //! it to read them as JSON.
 
-use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
+use serde::de::{DeserializeOwned, Error as _};
 use serde_json::value::RawValue;
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
@@ -18,6 +18,8 @@ use crate::model::Column;
 pub struct Columns {
     columns: Vec<Values>,
     rows: usize,
+    /// Why a row could not be taken in.
+    unfit: Option<String>,
 }
 
 /// The values of one column, by its type.
@@ -33,15 +35,26 @@ enum Values {
 
 impl Columns {
     pub(crate) fn new(columns: &[Column]) -> Columns {
-        Columns { columns: columns.iter().map(Values::of).collect(), rows: 0 }
+        Columns { columns: columns.iter().map(Values::of).collect(), rows: 0, unfit: None }
     }
 
     /// Adds a row, which is the JSON that serde_json made of it.
     pub(crate) fn add(&mut self, row: &str) {
-        for (values, field) in self.columns.iter_mut().zip(fields(row)) {
-            values.push(field);
+        let fields = fields(row);
+        if fields.len() != self.columns.len() {
+            self.unfit = Some(format!("{} fields for {}", fields.len(), self.columns.len()));
+        }
+        for (values, field) in self.columns.iter_mut().zip(fields) {
+            if let Err(error) = values.push(field) {
+                self.unfit = Some(error.to_string());
+            }
         }
         self.rows += 1;
+    }
+
+    /// Why they can't be written, if they can't: a value is none of its column's type.
+    pub(crate) fn unfit(&self) -> Option<&str> {
+        self.unfit.as_deref()
     }
 
     /// How many rows there are.
@@ -76,17 +89,18 @@ impl Values {
         }
     }
 
-    fn push(&mut self, field: &RawValue) {
+    fn push(&mut self, field: &RawValue) -> serde_json::Result<()> {
         match self {
-            Values::Text(values) => values.push(text(field)),
-            Values::Uuid(values) => values.push(read(field)),
-            Values::Time(values) => values.push(read(field)),
-            Values::Integer(values) => values.push(read(field)),
-            Values::Boolean(values) => values.push(read(field)),
+            Values::Text(values) => values.push(text(field)?),
+            Values::Uuid(values) => values.push(read(field)?),
+            Values::Time(values) => values.push(time(field)?),
+            Values::Integer(values) => values.push(read(field)?),
+            Values::Boolean(values) => values.push(read(field)?),
             Values::Json(values) => {
                 values.push((field.get() != "null").then(|| Json(field.to_owned())));
             }
         }
+        Ok(())
     }
 
     fn bind<'q>(
@@ -105,16 +119,26 @@ impl Values {
 }
 
 /// A value of the type that its column has.
-fn read<T: DeserializeOwned>(field: &RawValue) -> Option<T> {
-    serde_json::from_str(field.get()).unwrap_or_default()
+fn read<T: DeserializeOwned>(field: &RawValue) -> serde_json::Result<Option<T>> {
+    serde_json::from_str(field.get())
 }
 
 /// What is no text in JSON stands in a text column as it is written there.
-fn text(field: &RawValue) -> Option<String> {
+fn text(field: &RawValue) -> serde_json::Result<Option<String>> {
     match field.get() {
-        "null" => None,
+        "null" => Ok(None),
         text if text.starts_with('"') => read(field),
-        other => Some(other.to_owned()),
+        other => Ok(Some(other.to_owned())),
+    }
+}
+
+/// As the database would read it: to the microsecond, in a year that it writes as we read it.
+fn time(field: &RawValue) -> serde_json::Result<Option<DateTime<Utc>>> {
+    let Some(time) = read::<DateTime<Utc>>(field)? else { return Ok(None) };
+    let time = time.round_subsecs(6);
+    match (1..=9999).contains(&time.year()) {
+        true => Ok(Some(time)),
+        false => Err(serde_json::Error::custom(format!("the year {} of {time}", time.year()))),
     }
 }
 
@@ -164,6 +188,31 @@ mod tests {
         assert!(matches!(column_of(row, 3), Values::Boolean(v) if v == [None]));
         assert!(matches!(column_of(row, 4), Values::Text(v) if v == [Some("12".to_owned())]));
         assert!(matches!(column_of(row, 5), Values::Json(v) if v.len() == 1 && v[0].is_none()));
+    }
+
+    #[test]
+    fn what_its_column_can_not_hold_is_told_and_not_left_out() {
+        let whole =
+            r#"{"id": null, "at": null, "count": null, "open": null, "name": null, "tags": null}"#;
+        let with = |field: &str, value: &str| {
+            let null = format!(r#""{field}": null"#);
+            let row = whole.replace(&null, &format!(r#""{field}": {value}"#));
+            let mut columns = Columns::new(COLUMNS);
+            columns.add(whole);
+            assert_eq!(columns.unfit(), None);
+            columns.add(&row);
+            columns.add(whole);
+            columns.unfit().is_some()
+        };
+        assert!(with("count", "9223372036854775808") && with("count", "1.5"));
+        assert!(
+            with("at", r#""+10000-01-01T00:00:00Z""#) && with("at", r#""0000-01-01T00:00:00Z""#)
+        );
+        assert!(with("id", r#""seven""#) && with("open", "1"));
+        assert!(!with("at", r#""9999-12-31T23:59:59.999999Z""#) && !with("tags", "7"));
+        let mut columns = Columns::new(COLUMNS);
+        columns.add(r#"{"id": null}"#);
+        assert_eq!(columns.unfit(), Some("1 fields for 6"));
     }
 
     #[test]

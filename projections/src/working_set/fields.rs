@@ -5,7 +5,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The fields of a row that serde_json has written.
-pub(super) fn fields(row: &str) -> Vec<&RawValue> {
+pub(crate) fn fields(row: &str) -> Vec<&RawValue> {
     // What serde_json has written it can read.
     serde_json::from_str(row).map(|Fields(fields)| fields).unwrap_or_default()
 }

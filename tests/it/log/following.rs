@@ -1,15 +1,19 @@
 //! Following the log: what one reader has found another gets from memory, and each of them gets all.
 
+use std::time::Duration;
+
 use event_store::{Store, log};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::append;
 use crate::support::TestDatabase;
 
-/// Appends, and events in each.
-const APPENDS: usize = 120;
+/// Appends, and events in each: more than a process keeps.
+const APPENDS: usize = 450;
 const EVENTS: usize = 5;
 const ALL: i64 = (APPENDS * EVENTS) as i64;
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn write(store: &Store) {
     for number in 0..APPENDS {
@@ -40,10 +44,13 @@ async fn whoever_follows_reads_every_event_once_and_in_order() {
     let store = db.store().await;
     let paces = [1, 3, 7, 50, 500, 1_000].map(|limit| followed(&store, 0, limit));
     let late = async {
-        store.wait_past(ALL / 2).await;
+        while store.head() < ALL {
+            store.wait_past(store.head()).await;
+        }
         followed(&store, 0, 20).await
     };
-    let (read, late, ()) = tokio::join!(join_all(paces), late, write(&store));
+    let following = async { tokio::join!(join_all(paces), late, write(&store)) };
+    let (read, late, ()) = timeout(PATIENCE, following).await.expect("nobody waits for ever");
     let all = log::page(&db.database.owner, 0, i64::MAX, ALL + 1).await.unwrap();
     assert_eq!(all.len() as i64, ALL);
     for read in read.iter().chain([&late]) {
@@ -56,6 +63,7 @@ async fn whoever_follows_reads_every_event_once_and_in_order() {
 async fn another_process_is_followed_as_well() {
     let db = TestDatabase::new().await;
     let (writer, reader) = (db.store().await, db.store().await);
-    let (read, ()) = tokio::join!(followed(&reader, 0, 100), write(&writer));
+    let following = async { tokio::join!(followed(&reader, 0, 100), write(&writer)) };
+    let (read, ()) = timeout(PATIENCE, following).await.expect("nobody waits for ever");
     assert_eq!(read.len() as i64, ALL);
 }
