@@ -74,6 +74,15 @@ pub(crate) struct Post {
     pending: Arc<AtomicUsize>,
 }
 
+/// A letter that is being written.
+pub(crate) struct Writing(Arc<AtomicUsize>);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Post {
     pub(crate) fn new(handle: Handle, patience: Patience) -> Post {
         Post {
@@ -97,6 +106,13 @@ impl Post {
 
     pub(crate) fn pending(&self) -> usize {
         self.pending.load(Ordering::SeqCst)
+    }
+
+    /// Whoever sees in a ledger what was done must not think that nothing is to come of it: until
+    /// this is dropped, a letter counts as pending.
+    pub(crate) fn writing(&self) -> Writing {
+        self.pending.fetch_add(1, Ordering::SeqCst);
+        Writing(self.pending.clone())
     }
 
     pub(crate) fn posted(&self) -> Vec<Posted> {

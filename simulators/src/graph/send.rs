@@ -41,6 +41,7 @@ impl State {
         body: Value,
         trouble: &Trouble<u32>,
     ) -> Result<Value, Error> {
+        let _writing = self.post.writing();
         let now = Utc::now();
         let to = outgoing.to.address();
         let (sent, category) = {

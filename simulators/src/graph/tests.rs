@@ -86,6 +86,32 @@ async fn a_text_is_sent_once_and_answered_as_documented() {
     assert_eq!((message.to.as_str(), message.callback_data.as_deref()), (ASHA, Some("m1")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_sees_a_message_sent_sees_that_its_webhooks_are_to_come() {
+    // Nobody is there to take them.
+    let accounts = vec![account(Some("http://127.0.0.1:9".into()))];
+    let (graph, asker) = started(Settings { accounts, pair: None, ..settings(None) });
+    for before in 0..50 {
+        let sent = || {
+            let since = std::time::Instant::now();
+            while graph.count() == before {
+                assert!(since.elapsed() < Duration::from_secs(10), "it never was sent");
+                std::hint::spin_loop();
+            }
+            graph.pending()
+        };
+        let asked = asker.post(MESSAGES, text(ASHA, "m1"));
+        let (pending, told) = std::thread::scope(|threads| {
+            let seen = threads.spawn(sent);
+            let told =
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(asked));
+            (seen.join().unwrap(), told)
+        });
+        assert_eq!(told.0, 200);
+        assert!(pending > 3 * before, "{pending} after {before} messages");
+    }
+}
+
 #[tokio::test]
 async fn graph_sends_what_it_is_asked_twice_twice() {
     let (graph, asker) = graph(None);

@@ -203,6 +203,7 @@ impl State {
 
     /// The end of a payout: money moves or is set free, and the callback goes out.
     pub(super) fn end(&self, id: &str, failed: Option<&'static str>) -> bool {
+        let _writing = self.post.writing();
         let payout = {
             let mut books = lock(&self.books);
             let Some(payout) = books.find_mut(id).filter(|it| !it.status.is_final()) else {
