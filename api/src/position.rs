@@ -121,7 +121,7 @@ pub(crate) async fn ready(
 ) -> Result<Live, Problem> {
     reached(state, min, &format!("read model {}", model.name()), async || {
         let seen = state.live.look(async || {
-            // All wait for this one: a session that has gone silent must not keep them for ever.
+            // Whoever looks is told, too, when their session has gone silent.
             let look = timeout(PATIENCE, generation::all_live(&state.database.app)).await;
             let seen = look.unwrap_or(Err(sqlx::Error::PoolTimedOut));
             seen.map(Arc::new).map_err(event_store::Error::from)
