@@ -228,7 +228,7 @@ async fn people(
     finder: &Finder<Contacts>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Person>, Error> {
-    let mut find = finder.select("contact_id, name, phone, user_id, merged_into");
+    let mut find = finder.select_as::<Person>();
     find.when("contact_id = any({})", Some(ids));
     let people: Vec<Person> = find.fetch_all().await?;
     Ok(people.into_iter().map(|person| (person.contact_id, person)).collect())

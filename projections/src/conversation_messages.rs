@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Event, Message, Outgoing, Receipt};
 use domain::message::{Delivery, DeliveryError, Kind};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contacts::token;
 use crate::facts::{Facts, Group, Measure};
-use crate::finder::Finder;
+use crate::finder::{Finder, time};
 use crate::inbox::{self, Inbox, author};
 use crate::model::{Column, ReadModel, Source, Table, column};
 use crate::{Error, Recorded};
@@ -58,6 +59,32 @@ pub struct Row {
     /// Of a message that left through us: when it was written, and by which member.
     pub queued_at: Option<DateTime<Utc>>,
     pub sender: Option<Uuid>,
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// A message as somebody is shown it: the columns that are read by the page.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Shown {
+    pub message_id: Uuid,
+    pub kind: Option<String>,
+    pub author: Option<String>,
+    pub contact_id: Option<Uuid>,
+    pub cycle: Option<u32>,
+    #[serde(deserialize_with = "time::read_if_any")]
+    pub at: Option<DateTime<Utc>>,
+    pub message_order: Option<String>,
+    pub body: Option<String>,
+    pub edited: Option<Touch>,
+    pub reactions: BTreeMap<String, Touch>,
+    #[serde(deserialize_with = "time::read_if_any")]
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub reply_to: Option<Uuid>,
+    pub conflicts: Vec<Version>,
+    pub imported: bool,
+    pub delivery: Option<String>,
+    pub receipts: BTreeMap<String, DateTime<Utc>>,
+    pub errors: Vec<DeliveryError>,
+    #[serde(deserialize_with = "time::read")]
     pub recorded_at: DateTime<Utc>,
 }
 
@@ -384,20 +411,20 @@ pub const DISCARDED: Measure =
 /// the inbox chooses the newest, so that the order in which they arrived changes nothing.
 pub type Cursor = (DateTime<Utc>, String, Uuid);
 
-impl Row {
+impl Shown {
     /// Where a page goes on behind this row.
     pub fn cursor(&self) -> Option<Cursor> {
         Some((self.at?, self.message_order.clone().unwrap_or_default(), self.message_id))
     }
 }
 
-/// One message or note of a conversation.
-pub async fn find(
+/// One message or note of a conversation: its row, or what of it is shown.
+pub async fn find<T: DeserializeOwned>(
     finder: &Finder<ConversationMessages>,
     conversation: Uuid,
     message: Uuid,
-) -> Result<Option<Row>, Error> {
-    let mut find = finder.select("r.*");
+) -> Result<Option<T>, Error> {
+    let mut find = finder.select_as::<T>();
     find.sql.push(" and kind is not null");
     find.when("conversation_id = {}", Some(conversation)).when("message_id = {}", Some(message));
     find.fetch_one().await
@@ -411,8 +438,8 @@ pub async fn page(
     seen_by: Option<Uuid>,
     after: Option<Cursor>,
     limit: i64,
-) -> Result<Vec<Row>, Error> {
-    let mut find = finder.select("r.*");
+) -> Result<Vec<Shown>, Error> {
+    let mut find = finder.select_as::<Shown>();
     find.sql.push(" and kind is not null");
     find.when("conversation_id = {}", Some(conversation));
     inbox::has(inbox, &mut find, conversation, seen_by);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::contacts::token;
-use crate::finder::{Finder, Select};
+use crate::finder::{Finder, Select, time};
 use crate::model::{Column, ReadModel, Source, Table, column};
 use crate::{Error, Recorded};
 
@@ -35,6 +35,7 @@ pub struct Row {
     pub unread: u32,
     pub messages: u32,
     /// By the provider's clock. Empty while only receipts have come.
+    #[serde(deserialize_with = "time::read_if_any")]
     pub last_message_at: Option<DateTime<Utc>>,
     pub last_message_order: Option<String>,
     pub last_message_kind: Option<String>,
@@ -42,7 +43,9 @@ pub struct Row {
     /// Token of the newest message's body.
     pub last_message_body: Option<String>,
     pub version: i64,
+    #[serde(deserialize_with = "time::read")]
     pub opened_at: DateTime<Utc>,
+    #[serde(deserialize_with = "time::read_if_any")]
     pub closed_at: Option<DateTime<Utc>>,
 }
 

@@ -6,7 +6,9 @@ use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
 use domain::conversation::Author;
 use domain::message::{Content, Context, DeliveryError, Kind, Referral};
-use projections::conversation_messages::{self, ConversationMessages, Cursor, Row, Touch, Version};
+use projections::conversation_messages::{
+    self, ConversationMessages, Cursor, Shown, Touch, Version,
+};
 use projections::finder::Finder;
 use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
@@ -103,8 +105,8 @@ pub(super) async fn said_in(
 }
 
 /// Rows as they are shown, their personal values opened together.
-async fn items(state: &State, member: &Member, rows: Vec<Row>) -> Result<Vec<Item>, Problem> {
-    let touched = |row: &'_ Row| {
+async fn items(state: &State, member: &Member, rows: Vec<Shown>) -> Result<Vec<Item>, Problem> {
+    let touched = |row: &'_ Shown| {
         let touches = row.edited.iter().chain(row.reactions.values()).map(|touch| &touch.body);
         let conflicts = row.conflicts.iter().map(|version| &version.body);
         touches.chain(conflicts).flatten().cloned().collect::<Vec<_>>()
@@ -246,7 +248,7 @@ struct Emoji {
     emoji: Option<String>,
 }
 
-fn item(row: Row, values: &Values) -> Item {
+fn item(row: Shown, values: &Values) -> Item {
     let token = row.body.as_ref();
     let erased = values.erased(token);
     if row.kind.as_deref() == Some("note") {

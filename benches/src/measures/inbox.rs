@@ -190,7 +190,7 @@ impl Place {
         let people: Vec<String> = people.iter().map(Uuid::to_string).collect();
         let people = people.join(",");
         Ok(format!(
-            "select q.* from {told} cross join lateral (select r.* {page}) q {order};
+            "select q.* from {told} cross join lateral (select r.* {page}) q;
              select q.* from {told} cross join lateral (
                select contact_id, name, phone, user_id, merged_into from {contacts} r
                 where r.tenant_id = t.id and contact_id = any('{{{people}}}')) q;"
