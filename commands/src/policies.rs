@@ -35,14 +35,14 @@ const TRIES: i32 = 8;
 /// How long a message to somebody who had too many of late waits.
 const REST: Duration = Duration::from_secs(10);
 const PAGE: i64 = 500;
-/// After a page that was not full: what comes meanwhile shares the next one.
-const BREATH: Duration = Duration::from_millis(20);
 
 /// What follows from an event.
 pub trait Policy {
     const NAME: &'static str;
+    /// The events that it reacts to, by their aggregate.
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])];
 
-    /// Reacts to one event, in the transaction that moves the policy on; tells whether an effect may
+    /// Reacts to one of these events, in the transaction that moves the policy on; tells whether an effect may
     /// be due now.
     fn react(
         &self,
@@ -66,10 +66,9 @@ async fn follow_on<P: Policy>(
     let mut subscription = Subscription::take_over(store, P::NAME, 0, fence).await?;
     loop {
         let taken = follow(commands, policy, &mut subscription).await?;
-        if taken == 0 {
-            store.wait_past(subscription.position()).await;
-        } else if (taken as i64) < PAGE {
-            tokio::time::sleep(BREATH).await;
+        match taken {
+            0 => store.wait_past(subscription.position()).await,
+            taken => store.rest_after(taken, PAGE).await,
         }
     }
 }
@@ -82,12 +81,18 @@ pub async fn follow<P: Policy>(
 ) -> Result<usize, Error> {
     let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
+    let concerning: Vec<_> = page.iter().filter(|event| concerns::<P>(event)).collect();
+    if concerning.is_empty() {
+        subscription.pass(last).await?;
+        commands.store().progress().send_replace(());
+        return Ok(page.len());
+    }
     let failed = |error| Error::from(event_store::Error::from(error));
     let mut tx = transaction::begin(commands.store().worker()).await.map_err(failed)?;
     // The checkpoint first: it makes a twin wait, and then fail.
     subscription.advance(&mut tx, last).await?;
     let mut due = false;
-    for event in &page {
+    for event in concerning {
         due |= policy.react(event, &mut tx).await?;
     }
     if !due {
@@ -103,6 +108,11 @@ pub async fn follow<P: Policy>(
         commands.due().send_replace(());
     }
     Ok(page.len())
+}
+
+pub(crate) fn concerns<P: Policy>(event: &Recorded) -> bool {
+    let (aggregate, name) = (event.aggregate_type.as_str(), event.event_type.as_str());
+    P::CONCERNS.iter().any(|(of, names)| *of == aggregate && names.contains(&name))
 }
 
 /// When to try again what Meta refused for now; `None` where it would refuse for ever.

@@ -33,6 +33,8 @@ const WAITING: usize = 4096;
 const NOTICE: Duration = Duration::from_millis(25);
 /// How long a reader trusts that silence means no news.
 const POLL: Duration = Duration::from_millis(200);
+/// How long a reader rests after a page that was not full.
+const BREATH: Duration = Duration::from_millis(20);
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
 /// Where an append went: its first and last position, and when. Without events, `last` is where
@@ -264,6 +266,15 @@ impl Store {
             && let Ok(found) = log::head(&self.pool).await
         {
             raise(&self.head, found);
+        }
+    }
+
+    /// Rests after a page of `taken` events for which up to `limit` were asked for, unless it was
+    /// full: what comes meanwhile shares the next page, which costs its reader a round trip or two
+    /// however short it is.
+    pub async fn rest_after(&self, taken: usize, limit: i64) {
+        if (taken as i64) < limit {
+            tokio::time::sleep(BREATH).await;
         }
     }
 

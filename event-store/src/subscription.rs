@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgQueryResult;
 
 use crate::log::Recorded;
 use crate::store::{Error, Store};
@@ -86,6 +87,27 @@ impl Subscription {
         .bind(self.fence)
         .execute(db)
         .await?;
+        self.moved_to(position, moved)
+    }
+
+    /// Moves on past what nothing had to be done about. A crash may forget that: then it is read
+    /// once more.
+    pub async fn pass(&mut self, position: i64) -> Result<(), Error> {
+        let moved = sqlx::query(
+            "update subscriptions set position = $3, updated_at = now()
+               from (select set_config('synchronous_commit', 'off', true) offset 0) unhurried
+              where name = $1 and position = $2 and fence = $4",
+        )
+        .bind(&self.name)
+        .bind(self.position)
+        .bind(position)
+        .bind(self.fence)
+        .execute(self.store.worker())
+        .await?;
+        self.moved_to(position, moved)
+    }
+
+    fn moved_to(&mut self, position: i64, moved: PgQueryResult) -> Result<(), Error> {
         if moved.rows_affected() == 0 {
             return Err(lost(&self.name));
         }

@@ -19,9 +19,6 @@ use crate::{Error, MODELS, Model, letters};
 
 /// Events in one transaction: enough to be fast when behind, few enough to be fresh.
 const PAGE: i64 = 1_000;
-/// After a page that was not full: what comes meanwhile shares the next one, which costs a round
-/// trip or two for each read model however short it is.
-const BREATH: Duration = Duration::from_millis(5);
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
@@ -138,12 +135,13 @@ impl Feeder {
             // Models behind the others catch up alone and then share every page.
             let positions = self.feeds.iter().map(|feed| feed.generation.position);
             let until = positions.filter(|position| *position > behind).min().unwrap_or(i64::MAX);
-            let page = self.store.follow(behind, PAGE.min(until - behind)).await?;
+            let limit = PAGE.min(until - behind);
+            let page = self.store.follow(behind, limit).await?;
             if page.is_empty() {
                 self.store.wait_past(behind).await;
                 continue;
             }
-            let full = page.len() as i64 == PAGE;
+            let taken = page.len();
             match self.feed_page(page, behind).await {
                 Err(error @ Error::LostLease(_)) => {
                     tracing::info!(%error, "Read models are fed anew from their checkpoints");
@@ -152,9 +150,7 @@ impl Feeder {
                 outcome => outcome?,
             }
             self.store.progress().send_replace(());
-            if !full {
-                tokio::time::sleep(BREATH).await;
-            }
+            self.store.rest_after(taken, limit).await;
         }
     }
 

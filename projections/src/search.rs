@@ -7,7 +7,6 @@ pub(crate) mod tokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::Personal;
 use domain::contact::{Event, Identities};
@@ -25,8 +24,6 @@ use crate::Recorded;
 const NAME: &str = "search";
 /// Events in one transaction.
 const PAGE: i64 = 500;
-/// After a page that was not full: what comes meanwhile shares the next one.
-const BREATH: Duration = Duration::from_millis(20);
 /// Tokens and checkpoint are one commit: losing it to a crash only means reading the page again.
 const BEGIN: &str = "begin; set local synchronous_commit = off";
 /// More contacts than this nobody looks through.
@@ -125,17 +122,19 @@ async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallib
             }
             continue;
         };
-        let full = page.len() as i64 == PAGE;
+        let taken = page.len();
         let values = open(store, told(page)).await?;
-        let mut tx = transaction::begin_with(&database.projector, BEGIN).await?;
-        // The checkpoint first: nobody else may be writing the same tokens.
-        subscription.advance(&mut tx, last).await?;
-        replace(&mut tx, store, &values).await?;
-        tx.commit().await?;
-        store.progress().send_replace(());
-        if !full {
-            tokio::time::sleep(BREATH).await;
+        if values.is_empty() {
+            subscription.pass(last).await?;
+        } else {
+            let mut tx = transaction::begin_with(&database.projector, BEGIN).await?;
+            // The checkpoint first: nobody else may be writing the same tokens.
+            subscription.advance(&mut tx, last).await?;
+            replace(&mut tx, store, &values).await?;
+            tx.commit().await?;
         }
+        store.progress().send_replace(());
+        store.rest_after(taken, PAGE).await;
     }
 }
 

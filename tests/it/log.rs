@@ -284,6 +284,25 @@ async fn a_subscription_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn a_subscription_passes_what_does_not_concern_it_but_not_another_reader() {
+    let db = TestDatabase::new().await;
+    let durable = format!("alter database {} set synchronous_commit = on", db.name);
+    sqlx::query(&durable).execute(&db.database.owner).await.unwrap();
+    let store = db.store().await;
+    store.append(append(&[("a", 0, 5)])).await.unwrap();
+    let mut reader = Subscription::resume(&store, "mail", 0).await.unwrap();
+    let mut other = Subscription::resume(&store, "mail", 0).await.unwrap();
+    reader.pass(3).await.unwrap();
+    assert_eq!(Subscription::stands(&store, "mail").await.unwrap(), 3);
+    assert!(matches!(other.pass(5).await, Err(Error::LostSubscription(_))));
+    assert_eq!(Subscription::stands(&store, "mail").await.unwrap(), 3);
+    // The session that did not wait for the disk waits for it again.
+    let waits: String =
+        sqlx::query_scalar("show synchronous_commit").fetch_one(store.worker()).await.unwrap();
+    assert_eq!(waits, "on");
+}
+
+#[tokio::test]
 async fn news_wake_a_reader_in_another_process() {
     let db = TestDatabase::new().await;
     let (writer, reader) = (db.store().await, db.store().await);

@@ -38,6 +38,11 @@ impl ReleaseWork {
 
 impl Policy for ReleaseWork {
     const NAME: &'static str = NAME;
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])] = &[
+        (User::TYPE, &["Deactivated"]),
+        (Conversation::TYPE, &["Assigned", "Reopened"]),
+        (Ticket::TYPE, &["Assigned", "Reopened"]),
+    ];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         let Some(user) = given_to(stored)? else { return Ok(false) };
@@ -59,14 +64,14 @@ impl Policy for ReleaseWork {
 
 /// Who was deactivated, or given something.
 fn given_to(stored: &Recorded) -> Result<Option<Uuid>, Error> {
-    Ok(match (stored.aggregate_type.as_str(), stored.event_type.as_str()) {
-        (User::TYPE, "Deactivated") => stored.aggregate_id.parse().ok(),
-        (Conversation::TYPE, "Assigned" | "Reopened") => match decode(stored)? {
+    Ok(match stored.aggregate_type.as_str() {
+        User::TYPE => stored.aggregate_id.parse().ok(),
+        Conversation::TYPE => match decode(stored)? {
             conversation::Event::Assigned { agent, .. } => Some(agent),
             conversation::Event::Reopened { agent, .. } => agent,
             _ => None,
         },
-        (Ticket::TYPE, "Assigned" | "Reopened") => match decode(stored)? {
+        Ticket::TYPE => match decode(stored)? {
             ticket::Event::Assigned { agent, .. } => Some(agent),
             ticket::Event::Reopened { was, .. } => was.assignee,
             _ => None,

@@ -25,6 +25,8 @@ pub struct SendMails;
 
 impl Policy for SendMails {
     const NAME: &'static str = "send_mails";
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
+        &[(User::TYPE, &["ChallengeIssued"]), (Invitation::TYPE, &["Created", "Resent"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         let Some(Challenge { purpose, .. }) = challenge(stored) else { return Ok(false) };
@@ -52,14 +54,14 @@ struct Challenge {
 }
 
 fn challenge(stored: &Recorded) -> Option<Challenge> {
-    match (stored.aggregate_type.as_str(), stored.event_type.as_str()) {
-        (User::TYPE, "ChallengeIssued") => match decode(stored) {
+    match stored.aggregate_type.as_str() {
+        User::TYPE => match decode(stored) {
             Ok(Event::ChallengeIssued { purpose, secret, .. }) => {
                 Some(Challenge { purpose, secret: secret.id })
             }
             _ => None,
         },
-        (Invitation::TYPE, "Created" | "Resent") => match decode(stored) {
+        Invitation::TYPE => match decode(stored) {
             Ok(
                 invitation::Event::Created { token, .. } | invitation::Event::Resent { token, .. },
             ) => Some(Challenge { purpose: Purpose::Invitation, secret: token.id }),

@@ -25,29 +25,26 @@ pub use pace::Pace;
 pub const KIND: &str = "whatsapp.send";
 const NAME: &str = "send_messages";
 
-/// The events that it reacts to.
-const CONCERNS: [&str; 8] = [
-    "MessageQueued",
-    "MessageRetried",
-    "MessageDiscarded",
-    "Dispatched",
-    "Delivered",
-    "Read",
-    "Played",
-    "Failed",
-];
-
 /// Asks for the sending of what is queued.
 pub struct SendMessages;
 
 impl Policy for SendMessages {
     const NAME: &'static str = NAME;
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])] = &[(
+        Conversation::TYPE,
+        &[
+            "MessageQueued",
+            "MessageRetried",
+            "MessageDiscarded",
+            "Dispatched",
+            "Delivered",
+            "Read",
+            "Played",
+            "Failed",
+        ],
+    )];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
-        let concerns = CONCERNS.contains(&stored.event_type.as_str());
-        if stored.aggregate_type != Conversation::TYPE || !concerns {
-            return Ok(false);
-        }
         let followed = follow(stored, decode(stored)?, db).await;
         followed.map_err(|error| event_store::Error::from(error).into())
     }

@@ -30,11 +30,10 @@ pub struct SubmitPayouts;
 
 impl Policy for SubmitPayouts {
     const NAME: &'static str = NAME;
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
+        &[(Payout::TYPE, &["Approved"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
-        if stored.aggregate_type != Payout::TYPE || stored.event_type != "Approved" {
-            return Ok(false);
-        }
         let payout = stored.aggregate_id.parse().unwrap_or_default();
         let Event::Approved { was, .. } = decode(stored)? else { return Ok(false) };
         let effect = NewEffect {

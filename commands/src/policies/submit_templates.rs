@@ -37,11 +37,11 @@ impl SubmitTemplates {
 
 impl Policy for SubmitTemplates {
     const NAME: &'static str = NAME;
+    /// What asks something of Meta.
+    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
+        &[(Template::TYPE, &["SubmissionRequested", "Removed"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
-        if stored.aggregate_type != Template::TYPE || !asks(stored) {
-            return Ok(false);
-        }
         let event: Event = super::decode(stored)?;
         let (told, tenant) = (event.template(), stored.tenant_id);
         // What bears the same name happens in order: a removal, then who takes the name.
@@ -58,11 +58,6 @@ impl Policy for SubmitTemplates {
         let asked = effects::ask(db, stored, &effect).await.map(|()| true);
         asked.map_err(|error| event_store::Error::from(error).into())
     }
-}
-
-/// Whether an event of a template asks something of Meta.
-fn asks(stored: &Recorded) -> bool {
-    matches!(stored.event_type.as_str(), "SubmissionRequested" | "Removed")
 }
 
 /// Carries templates to Meta.

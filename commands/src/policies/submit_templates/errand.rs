@@ -7,8 +7,8 @@ use domain::Aggregate;
 use domain::template::{self, Command, Denial, Draft, Observed, Report, Said, Template};
 use event_store::log;
 
-use super::super::decode;
-use super::{NAME, Submitter};
+use super::super::{concerns, decode};
+use super::{NAME, SubmitTemplates, Submitter};
 use crate::effects::{Effect, Outcome};
 use crate::gateways::whatsapp::graph::{Graph, Listed, SendError};
 use crate::intake::Route;
@@ -95,7 +95,10 @@ impl Submitter {
         let stored = log::stream_of(pool, effect.tenant_id, Template::TYPE, &id, 0)
             .await
             .map_err(event_store::Error::from)?;
-        if stored.iter().any(|event| event.position > effect.position && super::asks(event)) {
+        let asks_later = |event: &log::Recorded| {
+            event.position > effect.position && concerns::<SubmitTemplates>(event)
+        };
+        if stored.iter().any(asks_later) {
             return Ok(None);
         }
         let mut template = Template::default();
