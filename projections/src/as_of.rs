@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 use chrono::{DateTime, Utc};
 use event_store::log;
 use futures_util::TryStreamExt;
+use futures_util::stream::TryChunksError;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, spawn_blocking};
@@ -29,6 +30,12 @@ pub enum AsOfError {
     Failed(#[from] Error),
 }
 
+impl From<sqlx::Error> for AsOfError {
+    fn from(error: sqlx::Error) -> Self {
+        AsOfError::Failed(error.into())
+    }
+}
+
 /// A row as it was at a position.
 pub struct AsOf {
     /// Its JSON; `None` where there was none, or none any more.
@@ -45,40 +52,8 @@ pub async fn row(
     key: &serde_json::Value,
     until: i64,
 ) -> Result<AsOf, AsOfError> {
-    let mut source = source(pool, model, key, until).await?;
-    let mut past = Past {
-        key: canonical_key(model, key),
-        rows: model.working_set(),
-        stops: Stops::load(pool, model, None).await?,
-        events: 0,
-        last: None,
-    };
-    let (pages, mut arriving) = mpsc::channel(WAITING);
-    let folding = spawn_blocking(move || {
-        while let Some(page) = arriving.blocking_recv() {
-            past.take(page);
-        }
-        past
-    });
-    let mut events = source.build_query_as().fetch(pool);
-    let mut page = Vec::with_capacity(PAGE);
-    while let Some(event) = events.try_next().await.map_err(Error::from)? {
-        page.push(event);
-        if page.len() == PAGE {
-            let page = std::mem::replace(&mut page, Vec::with_capacity(PAGE));
-            // It hangs up only when it panics, which is told below.
-            if pages.send(page).await.is_err() {
-                break;
-            }
-        }
-    }
-    let _ = pages.send(page).await;
-    drop(pages);
-    let past = match folding.await.map_err(JoinError::try_into_panic) {
-        Ok(past) => past,
-        Err(Ok(panic)) => resume_unwind(panic),
-        Err(Err(stopped)) => return Err(Error::Panicked(stopped.to_string()).into()),
-    };
+    let stops = Stops::load(pool, model, None).await?;
+    let past = Past::of(pool, model, key, (until, stops)).await?;
     Ok(AsOf { row: past.rows.row(&past.key), events: past.events, last: past.last })
 }
 
@@ -90,9 +65,42 @@ pub async fn made_by(
     until: i64,
 ) -> Result<Vec<Recorded>, AsOfError> {
     let mut source = source(pool, model, key, until).await?;
-    let events = source.build_query_as().fetch_all(pool).await.map_err(Error::from)?;
     let mut stops = Stops::load(pool, model, None).await?;
-    Ok(touching(&canonical_key(model, key), events, &*model.working_set(), &mut stops))
+    let (key, rows) = (canonical_key(model, key), model.working_set());
+    let mut made_by = vec![];
+    let mut pages = source.build_query_as().fetch(pool).try_chunks(PAGE);
+    while let Some(page) = pages.try_next().await.map_err(|TryChunksError(_, error)| error)? {
+        made_by.extend(touching(&key, page, &*rows, &mut stops));
+    }
+    Ok(made_by)
+}
+
+/// The row that its events make when none of them is held back but what `stops` says; or the fault
+/// that still stands in the way.
+pub(crate) async fn refold(
+    pool: &PgPool,
+    model: &dyn Model,
+    key: &str,
+    until: i64,
+    stops: &Stops,
+) -> Result<Refolded, Error> {
+    let told: serde_json::Value = serde_json::from_str(key).unwrap_or_default();
+    let past = Past::of(pool, model, &told, (until, stops.clone())).await;
+    let past = past.map_err(|error| match error {
+        AsOfError::Failed(error) => error,
+        bad @ AsOfError::BadKey { .. } => {
+            Error::Row { model: model.name(), reason: bad.to_string() }
+        }
+    })?;
+    let row = past.rows.row(&past.key);
+    Ok(Refolded { row: past.fault.map_or(Ok(row), Err), read: past.read })
+}
+
+/// What came of folding a row once more.
+pub(crate) struct Refolded {
+    pub(crate) row: Result<Option<String>, Fault>,
+    /// Events that were read for it; of a bucket, all that its organisation did then.
+    pub(crate) read: usize,
 }
 
 /// A row on its way through its events.
@@ -100,18 +108,59 @@ struct Past {
     key: String,
     rows: Box<dyn WorkingSet>,
     stops: Stops,
+    /// What stops the row, and all that comes after it.
+    fault: Option<Fault>,
+    /// Events that were read, those among them that made the row, and the last of these.
+    read: usize,
     events: usize,
     last: Option<log::Recorded>,
 }
 
 impl Past {
+    /// Folds the row as far as `until`. A page is folded while the next is read, and no more are in
+    /// memory than a few, however many there are.
+    async fn of(
+        pool: &PgPool,
+        model: &dyn Model,
+        key: &serde_json::Value,
+        (until, stops): (i64, Stops),
+    ) -> Result<Past, AsOfError> {
+        let mut source = source(pool, model, key, until).await?;
+        let (key, rows) = (canonical_key(model, key), model.working_set());
+        let mut past = Past { key, rows, stops, fault: None, read: 0, events: 0, last: None };
+        let (sender, mut arriving) = mpsc::channel(WAITING);
+        let folding = spawn_blocking(move || {
+            while let Some(page) = arriving.blocking_recv() {
+                past.take(page);
+            }
+            past
+        });
+        let mut pages = source.build_query_as().fetch(pool).try_chunks(PAGE);
+        while let Some(page) = pages.try_next().await.map_err(|TryChunksError(_, error)| error)? {
+            // It hangs up only when it panics, which is told below.
+            if sender.send(page).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        match folding.await.map_err(JoinError::try_into_panic) {
+            Ok(past) => Ok(past),
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(stopped)) => Err(Error::Panicked(stopped.to_string()).into()),
+        }
+    }
+
     fn take(&mut self, page: Vec<log::Recorded>) {
+        self.read += page.len();
         let mut events = touching(&self.key, page, &*self.rows, &mut self.stops);
         self.rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
         for event in &events {
             // What stops the live row stops it here as well.
             for fault in self.rows.fold(event, &self.stops) {
-                self.stops.stop(fault.key, event.stored.position);
+                self.stops.stop(fault.key.clone(), event.stored.position);
+                if fault.key == self.key {
+                    self.fault.get_or_insert(fault);
+                }
             }
         }
         self.events += events.len();
@@ -148,35 +197,6 @@ fn readable(events: Vec<log::Recorded>, stops: &mut Stops) -> Vec<Recorded> {
         }
     }
     readable
-}
-
-/// The row that its events make when none of them is held back but what `stops` says; or the fault
-/// that still stands in the way.
-pub(crate) async fn refold(
-    pool: &PgPool,
-    model: &dyn Model,
-    key: &str,
-    until: i64,
-    stops: &Stops,
-) -> Result<Result<Option<String>, Fault>, Error> {
-    let told: serde_json::Value = serde_json::from_str(key).unwrap_or_default();
-    let mut source = source(pool, model, &told, until).await.map_err(|error| match error {
-        AsOfError::Failed(error) => error,
-        bad @ AsOfError::BadKey { .. } => {
-            Error::Row { model: model.name(), reason: bad.to_string() }
-        }
-    })?;
-    let events = source.build_query_as().fetch_all(pool).await?;
-    let mut rows = model.working_set();
-    let events = rows.touching(key, readable(events, &mut stops.clone()));
-    rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
-    for event in &events {
-        let faults = rows.fold(event, stops);
-        if let Some(fault) = faults.into_iter().find(|fault| fault.key == key) {
-            return Ok(Err(fault));
-        }
-    }
-    Ok(Ok(rows.row(key)))
 }
 
 /// The key with its columns in the declared order, as working sets write it.
@@ -223,8 +243,8 @@ async fn source(
                 text(second).and_then(|time| time.parse().ok()).ok_or_else(bad)?;
             let at = |time| log::position_at(pool, time);
             let instant = chrono::TimeDelta::microseconds(1);
-            let before = at(start - instant).await.map_err(Error::from)?;
-            (before + 1, at(start + BUCKET - instant).await.map_err(Error::from)?)
+            let before = at(start - instant).await?;
+            (before + 1, at(start + BUCKET - instant).await?)
         }
     };
     sql.push("tenant_id = ").push_bind(tenant).push(" and position between ").push_bind(from);

@@ -211,7 +211,7 @@ async fn revive(
     for key in keys.into_iter().filter(|key| !stops.holds(key, position)) {
         let row = match folded {
             true => Ok(alone.row(&key)),
-            false => as_of::refold(pool, feed.model, &key, position, &stops).await?,
+            false => as_of::refold(pool, feed.model, &key, position, &stops).await?.row,
         };
         match row {
             Err(fault) => return Ok(Err(format!("{} ({})", fault.reason, fault.key))),

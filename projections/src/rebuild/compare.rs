@@ -32,6 +32,15 @@ impl Compare {
             Compare::Full => (5_000, i64::MAX),
         }
     }
+
+    /// Events that are read for the rows that are folded once more: no further row is when there were
+    /// more. A row of a bucket takes all that its organisation did in a quarter of an hour.
+    fn events(self) -> usize {
+        match self {
+            Compare::Full => usize::MAX,
+            Compare::Sample | Compare::Nothing => 1_000_000,
+        }
+    }
 }
 
 /// Differing rows that are explained.
@@ -96,10 +105,10 @@ pub(crate) async fn compare(
         return Ok(None);
     }
     let (refolded, held_against) = how.sizes();
-    // Each of these reads all that its organisation did in a quarter of an hour.
     let refolded = if model.source() == Source::Bucket { refolded / 10 } else { refolded };
     let rows = generation::count(owner, model, built.generation).await?;
-    let refolded = refold(owner, model, built, rows, refolded).await?;
+    let from = sample(&model.table(built.generation), rows, refolded);
+    let refolded = refold(owner, model, built, (&from, refolded), how.events()).await?;
     let before = match before {
         Some(before) => Some(against(owner, model, (built, rows), &before, held_against).await?),
         None => None,
@@ -121,26 +130,28 @@ async fn refold(
     owner: &PgPool,
     model: &'static dyn Model,
     built: &Generation,
-    rows: i64,
-    about: i64,
+    (from, most): (&str, i64),
+    events: usize,
 ) -> Result<usize, Error> {
-    let from = sample(&model.table(built.generation), rows, about);
     let rows: Vec<String> =
-        sqlx::query_scalar(&format!("select row_to_json(t)::text from {from} limit {about}"))
+        sqlx::query_scalar(&format!("select row_to_json(t)::text from {from} limit {most}"))
             .fetch_all(owner)
             .await?;
     // Rows that stand still are not what all of their events make; they are told as such.
     let stops = Stops::load(owner, model, Some(built.generation)).await?;
-    let mut refolded = 0;
+    let (mut refolded, mut read) = (0, 0);
     for row in &rows {
+        if read > events {
+            break;
+        }
         let built_rows = canonical(model, row.clone())?;
         let Some(key) = built_rows.keys().next() else { continue };
         if stops.holds(key, built.position) {
             continue;
         }
-        let Ok(row) = as_of::refold(owner, model, key, built.position, &stops).await? else {
-            continue;
-        };
+        let made = as_of::refold(owner, model, key, built.position, &stops).await?;
+        read += made.read;
+        let Ok(row) = made.row else { continue };
         let row = row.map(|row| (key.clone(), row)).into_iter().collect();
         if let Some(difference) = first_difference(&built_rows, &row) {
             let difference = difference.to_string();
@@ -305,9 +316,8 @@ async fn explain(
         if stops.holds(&key, built.position) {
             continue;
         }
-        let Ok(made) = as_of::refold(owner, model, &key, built.position, &stops).await? else {
-            continue;
-        };
+        let made = as_of::refold(owner, model, &key, built.position, &stops).await?;
+        let Ok(made) = made.row else { continue };
         let now = now.map(|(_, row)| row);
         if made != now {
             let (made, now) = (keyed(&key, made), keyed(&key, now));
@@ -318,7 +328,8 @@ async fn explain(
         if !is_same_version {
             continue;
         }
-        let Ok(made) = as_of::refold(owner, model, &key, position, &stops).await? else { continue };
+        let made = as_of::refold(owner, model, &key, position, &stops).await?;
+        let Ok(made) = made.row else { continue };
         match made == was.map(|(_, row)| row) {
             true => found.moved += 1,
             false => found.wrong_before.push(key),
