@@ -8,6 +8,7 @@ pub mod submit_payouts;
 pub mod submit_templates;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_store::log::Recorded;
@@ -36,11 +37,14 @@ const TRIES: i32 = 8;
 const REST: Duration = Duration::from_secs(10);
 const PAGE: i64 = 500;
 
+/// Names of events by the type of their aggregate.
+pub type Concerns = &'static [(&'static str, &'static [&'static str])];
+
 /// What follows from an event.
 pub trait Policy {
     const NAME: &'static str;
-    /// The events that it reacts to, by their aggregate.
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])];
+    /// The events that it reacts to.
+    const CONCERNS: Concerns;
 
     /// Reacts to one of these events, in the transaction that moves the policy on; tells whether an effect may
     /// be due now.
@@ -65,8 +69,7 @@ async fn follow_on<P: Policy>(
     let store = commands.store();
     let mut subscription = Subscription::take_over(store, P::NAME, 0, fence).await?;
     loop {
-        let taken = follow(commands, policy, &mut subscription).await?;
-        match taken {
+        match follow(commands, policy, &mut subscription).await? {
             0 => store.wait_past(subscription.position()).await,
             taken => store.rest_after(taken, PAGE).await,
         }
@@ -82,17 +85,32 @@ pub async fn follow<P: Policy>(
     let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let concerning: Vec<_> = page.iter().filter(|event| concerns::<P>(event)).collect();
-    if concerning.is_empty() {
+    let due = if concerning.is_empty() {
         subscription.pass(last).await?;
-        commands.store().progress().send_replace(());
-        return Ok(page.len());
+        false
+    } else {
+        react(commands, policy, subscription, (&concerning, last)).await?
+    };
+    commands.store().progress().send_replace(());
+    if due {
+        commands.due().send_replace(());
     }
+    Ok(page.len())
+}
+
+/// Reacts to some events of a page that ends at `last`; tells whether an effect may be due now.
+async fn react<P: Policy>(
+    commands: &Commands,
+    policy: &P,
+    subscription: &mut Subscription,
+    (events, last): (&[&Arc<Recorded>], i64),
+) -> Result<bool, Error> {
     let failed = |error| Error::from(event_store::Error::from(error));
     let mut tx = transaction::begin(commands.store().worker()).await.map_err(failed)?;
     // The checkpoint first: it makes a twin wait, and then fail.
     subscription.advance(&mut tx, last).await?;
     let mut due = false;
-    for event in concerning {
+    for event in events {
         due |= policy.react(event, &mut tx).await?;
     }
     if !due {
@@ -103,11 +121,7 @@ pub async fn follow<P: Policy>(
             .map_err(failed)?;
     }
     tx.commit().await.map_err(failed)?;
-    commands.store().progress().send_replace(());
-    if due {
-        commands.due().send_replace(());
-    }
-    Ok(page.len())
+    Ok(due)
 }
 
 pub(crate) fn concerns<P: Policy>(event: &Recorded) -> bool {

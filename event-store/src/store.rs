@@ -271,7 +271,7 @@ impl Store {
 
     /// Rests after a page of `taken` events for which up to `limit` were asked for, unless it was
     /// full: what comes meanwhile shares the next page, which costs its reader a round trip or two
-    /// however short it is.
+    /// however short it is, and the feeder that for each read model.
     pub async fn rest_after(&self, taken: usize, limit: i64) {
         if (taken as i64) < limit {
             tokio::time::sleep(BREATH).await;

@@ -91,7 +91,8 @@ impl Subscription {
     }
 
     /// Moves on past what nothing had to be done about. A crash may forget that: then it is read
-    /// once more.
+    /// once more. So the commit waits for no disk, which the statement says of itself, being all of
+    /// its transaction.
     pub async fn pass(&mut self, position: i64) -> Result<(), Error> {
         let moved = sqlx::query(
             "update subscriptions set position = $3, updated_at = now()

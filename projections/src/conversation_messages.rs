@@ -418,7 +418,7 @@ impl Shown {
     }
 }
 
-/// One message or note of a conversation: its row, or what of it is shown.
+/// What is asked of one message or note of a conversation.
 pub async fn find<T: DeserializeOwned>(
     finder: &Finder<ConversationMessages>,
     conversation: Uuid,

@@ -50,9 +50,12 @@ impl<M: ReadModel> Finder<M> {
         })
     }
 
-    /// Begins a query for the columns that a type has fields for.
+    /// Begins a query for the columns that a type has fields for, each by its name and none of them
+    /// flattened.
     pub(crate) fn select_as<'a, T: DeserializeOwned>(&self) -> Select<'a, M> {
-        self.select(&row::columns::<T>().join(", "))
+        let columns = row::columns::<T>();
+        debug_assert!(!columns.is_empty(), "a type without fields of its own");
+        self.select(&columns.join(", "))
     }
 
     /// Begins a query whose columns hold values. The tenant is told to the session in the same
@@ -135,9 +138,10 @@ impl<'a, M: ReadModel> Select<'a, M> {
         order: &str,
         limit: i64,
     ) -> Result<Vec<T>, Error> {
-        // Ordered inside, so that the limit takes the right ones off an index. What depends on the one
-        // row beside it can only be joined by a loop, which keeps its order: to sort whole rows once
-        // more takes a quarter of what finding them does.
+        // Ordered inside, so that the limit takes the right ones off an index. What depends on the row
+        // that tells the tenant can only be joined to it by a loop, which keeps its order, and where
+        // there is no such row nothing is joined: to sort whole rows once more takes a quarter of what
+        // finding them does.
         // The limit is a part of the text: a plan that is made once has to know that it is small. Of
         // a few sizes, so that there are few such plans.
         let size = SIZES.into_iter().find(|size| *size >= limit).unwrap_or(limit);

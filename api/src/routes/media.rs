@@ -5,7 +5,7 @@ use actix_web::web::{Data, Path};
 use commands::Work;
 use commands::gateways::whatsapp::graph::{Graph, LONGEST_MEDIA};
 use domain::message::Media;
-use projections::conversation_messages::{self, Row};
+use projections::conversation_messages;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -170,6 +170,13 @@ async fn fetch(
     passed(&line.graph, &id, None).await
 }
 
+/// Of a message, what leads to its file.
+#[derive(Deserialize)]
+struct WithFile {
+    body: Option<String>,
+    channel_id: Option<Uuid>,
+}
+
 /// Of what a message says, its file.
 #[derive(Deserialize)]
 struct Said {
@@ -183,8 +190,8 @@ async fn of_message(
 ) -> Result<Passed, Problem> {
     let (conversation, message) = ids.into_inner();
     let (_, said) = said_in(&state, &member, conversation, None).await?;
-    let row = conversation_messages::find(&said, conversation, message).await?;
-    let Row { body, channel_id, .. } = row.ok_or_else(Problem::not_found)?;
+    let found = conversation_messages::find(&said, conversation, message).await?;
+    let WithFile { body, channel_id } = found.ok_or_else(Problem::not_found)?;
     let channel = channel_id.ok_or_else(Problem::not_found)?;
     let values = Values::open(&state, &member, &body).await?;
     let said: Option<Said> = values.get(body.as_ref());

@@ -13,7 +13,7 @@ use projections::{ReadModel, generation};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Policy, decode};
+use super::{Concerns, Policy, decode};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::{Commands, Error, Refusal};
 
@@ -38,7 +38,7 @@ impl ReleaseWork {
 
 impl Policy for ReleaseWork {
     const NAME: &'static str = NAME;
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])] = &[
+    const CONCERNS: Concerns = &[
         (User::TYPE, &["Deactivated"]),
         (Conversation::TYPE, &["Assigned", "Reopened"]),
         (Ticket::TYPE, &["Assigned", "Reopened"]),

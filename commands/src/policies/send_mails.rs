@@ -11,7 +11,7 @@ use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Policy;
+use super::{Concerns, Policy};
 use crate::access::challenges;
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::smtp::{Mail, Post, Unsent};
@@ -25,7 +25,7 @@ pub struct SendMails;
 
 impl Policy for SendMails {
     const NAME: &'static str = "send_mails";
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
+    const CONCERNS: Concerns =
         &[(User::TYPE, &["ChallengeIssued"]), (Invitation::TYPE, &["Created", "Resent"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {

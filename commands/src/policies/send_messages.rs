@@ -13,7 +13,7 @@ use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Policy, TRIES, decode, put_off};
+use super::{Concerns, Policy, TRIES, decode, put_off};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 pub use crate::gateways::whatsapp::graph::GraphSettings;
 use crate::gateways::whatsapp::graph::{self, Graphs, Reason, Recipient, SendError};
@@ -30,7 +30,7 @@ pub struct SendMessages;
 
 impl Policy for SendMessages {
     const NAME: &'static str = NAME;
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])] = &[(
+    const CONCERNS: Concerns = &[(
         Conversation::TYPE,
         &[
             "MessageQueued",

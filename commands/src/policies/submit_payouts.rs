@@ -12,7 +12,7 @@ use event_store::log::{self, Recorded};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Policy, decode};
+use super::{Concerns, Policy, decode};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::http::Lost;
 use crate::gateways::pawapay::{
@@ -30,8 +30,7 @@ pub struct SubmitPayouts;
 
 impl Policy for SubmitPayouts {
     const NAME: &'static str = NAME;
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
-        &[(Payout::TYPE, &["Approved"])];
+    const CONCERNS: Concerns = &[(Payout::TYPE, &["Approved"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         let payout = stored.aggregate_id.parse().unwrap_or_default();

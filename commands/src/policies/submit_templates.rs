@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Policy, TRIES, put_off};
+use super::{Concerns, Policy, TRIES, put_off};
 use crate::effects::{self, Effect, Executor, NewEffect, Outcome};
 use crate::gateways::whatsapp::graph::{Graphs, Listed, Reason, Refusal, SendError};
 use crate::intake::Routes;
@@ -37,9 +37,8 @@ impl SubmitTemplates {
 
 impl Policy for SubmitTemplates {
     const NAME: &'static str = NAME;
-    /// What asks something of Meta.
-    const CONCERNS: &'static [(&'static str, &'static [&'static str])] =
-        &[(Template::TYPE, &["SubmissionRequested", "Removed"])];
+    /// What asks something of Meta, in place of whatever was asked about the template before.
+    const CONCERNS: Concerns = &[(Template::TYPE, &["SubmissionRequested", "Removed"])];
 
     async fn react(&self, stored: &Recorded, db: &mut PgConnection) -> Result<bool, Error> {
         let event: Event = super::decode(stored)?;
