@@ -33,8 +33,9 @@ impl Compare {
         }
     }
 
-    /// Events that are read for the rows that are folded once more: no further row is when there were
-    /// more. A row of a bucket takes all that its organisation did in a quarter of an hour.
+    /// Events that are read for the rows that are folded once more, and again for those that are
+    /// explained: when there were more, no further row is. A row of a bucket takes all that its
+    /// organisation did in a quarter of an hour.
     fn events(self) -> usize {
         match self {
             Compare::Full => usize::MAX,
@@ -104,13 +105,13 @@ pub(crate) async fn compare(
     if how == Compare::Nothing {
         return Ok(None);
     }
-    let (refolded, held_against) = how.sizes();
+    let (refolded, _) = how.sizes();
     let refolded = if model.source() == Source::Bucket { refolded / 10 } else { refolded };
     let rows = generation::count(owner, model, built.generation).await?;
     let from = sample(&model.table(built.generation), rows, refolded);
     let refolded = refold(owner, model, built, (&from, refolded), how.events()).await?;
     let before = match before {
-        Some(before) => Some(against(owner, model, (built, rows), &before, held_against).await?),
+        Some(before) => Some(against(owner, model, (built, rows), &before, how).await?),
         None => None,
     };
     Ok(Some(Comparison { rows, refolded, before }))
@@ -133,10 +134,11 @@ async fn refold(
     (from, most): (&str, i64),
     events: usize,
 ) -> Result<usize, Error> {
-    let rows: Vec<String> =
-        sqlx::query_scalar(&format!("select row_to_json(t)::text from {from} limit {most}"))
-            .fetch_all(owner)
-            .await?;
+    let rows: Vec<String> = sqlx::query_scalar(&format!(
+        "select row_to_json(t)::text from {from} order by random() limit {most}"
+    ))
+    .fetch_all(owner)
+    .await?;
     // Rows that stand still are not what all of their events make; they are told as such.
     let stops = Stops::load(owner, model, Some(built.generation)).await?;
     let (mut refolded, mut read) = (0, 0);
@@ -194,8 +196,9 @@ async fn against(
     model: &'static dyn Model,
     (built, rows): (&Generation, i64),
     before: &Before,
-    about: i64,
+    how: Compare,
 ) -> Result<Against, Error> {
+    let (_, about) = how.sizes();
     let rows_before = generation::count(owner, model, before.generation).await?;
     let (new, old) = (model.table(built.generation), model.table(before.generation));
     let theirs: Vec<String> = sqlx::query_scalar(
@@ -234,7 +237,7 @@ async fn against(
         wrong_before: vec![],
     };
     tally(owner, &tables, &mut found).await?;
-    explain(owner, model, (built, before), &tables, &mut found).await?;
+    explain(owner, model, (built, before), (&tables, how.events()), &mut found).await?;
     Ok(found)
 }
 
@@ -281,7 +284,7 @@ async fn explain(
     owner: &PgPool,
     model: &'static dyn Model,
     (built, before): (&Generation, &Before),
-    tables: &Tables,
+    (tables, events): (&Tables, usize),
     found: &mut Against,
 ) -> Result<(), Error> {
     let differs = tables.common.iter().map(|name| Tables::differs(name));
@@ -305,7 +308,11 @@ async fn explain(
         sqlx::query_as(&query).bind(model.name()).bind(before.generation).fetch_all(owner).await?;
     let is_same_version = (before.version, &before.shape) == (model.version(), &model.shape());
     let stops = Stops::load(owner, model, Some(built.generation)).await?;
+    let mut read = 0;
     for (now, was, position) in rows {
+        if read > events {
+            break;
+        }
         let now = one(model, now)?;
         let was = match is_same_version {
             true => one(model, was)?,
@@ -317,6 +324,7 @@ async fn explain(
             continue;
         }
         let made = as_of::refold(owner, model, &key, built.position, &stops).await?;
+        read += made.read;
         let Ok(made) = made.row else { continue };
         let now = now.map(|(_, row)| row);
         if made != now {
@@ -329,6 +337,7 @@ async fn explain(
             continue;
         }
         let made = as_of::refold(owner, model, &key, position, &stops).await?;
+        read += made.read;
         let Ok(made) = made.row else { continue };
         match made == was.map(|(_, row)| row) {
             true => found.moved += 1,

@@ -40,8 +40,9 @@ pub(crate) struct Args {
     /// waits for them; 0 never waits.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1_000)]
     live_lag_ms: u64,
-    /// What is compared before what was built may answer: `sample` folds 100 rows once more and
-    /// holds 10,000 against the generation before, `full` 5,000 and all.
+    /// What is compared before what was built may answer: `sample` folds up to 100 rows once more,
+    /// reading about a million events at most, and holds 10,000 against the generation before;
+    /// `full` folds 5,000 and holds all. Of rows that a quarter of an hour makes, a tenth is folded.
     #[arg(long, value_name = "HOW", default_value = "sample")]
     compare: How,
     /// Build and compare, but leave the live generation where it is. The next rebuild goes on from
