@@ -87,10 +87,10 @@ fn measure(arguments: &Arguments) -> Outcome<bool> {
     runtime.block_on(async {
         let data_dir = arguments.data_dir.clone();
         let bench = Bench::start(arguments.size, &arguments.report_dir, data_dir).await?;
-        let measured = measures::run(&bench, &arguments.names).await;
+        let mut report = Report::new(arguments.size, &arguments.report_dir);
+        let measured = measures::run(&bench, &arguments.names, &mut report).await;
         bench.stop().await?;
-        let report = Report::new(arguments.size, measured?);
-        report.write(&arguments.report_dir)?;
+        measured?;
         println!("{}", report.table());
         println!("{}", report.summary());
         Ok(report.is_complete())

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 
 use crate::Outcome;
 use crate::bench::Bench;
-use crate::report::Line;
+use crate::report::Report;
 
 /// What can be asked for by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,15 +41,15 @@ pub(crate) enum Name {
     Growth,
 }
 
-/// Measures what is asked for, or everything.
-pub(crate) async fn run(bench: &Bench, names: &[Name]) -> Outcome<Vec<Line>> {
+/// Measures what is asked for, or everything. What has come out is in the report, whatever becomes
+/// of the rest.
+pub(crate) async fn run(bench: &Bench, names: &[Name], report: &mut Report) -> Outcome<()> {
     let names = if names.is_empty() { Name::value_variants() } else { names };
-    let mut lines = vec![];
     for name in names {
         let shown = name.to_possible_value();
         eprintln!("Measuring {}", shown.as_ref().map_or("", |shown| shown.get_name()));
         bench.cluster.rest().await?;
-        lines.extend(match name {
+        let lines = match name {
             Name::Append => append::measure(bench).await?,
             Name::Ingest => ingest::measure(bench).await?,
             Name::Webhook => desk::webhook(bench).await?,
@@ -60,7 +60,8 @@ pub(crate) async fn run(bench: &Bench, names: &[Name]) -> Outcome<Vec<Line>> {
             Name::Inbox => inbox::measure(bench).await?,
             Name::Growth => growth::measure(bench).await?,
             Name::AsOf => as_of::measure(bench).await?,
-        });
+        };
+        report.add(lines)?;
     }
-    Ok(lines)
+    Ok(())
 }

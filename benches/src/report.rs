@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
@@ -113,21 +113,25 @@ impl Line {
     }
 }
 
-/// All lines of a run.
+/// All lines of a run, and where they are written to.
 pub(crate) struct Report {
     size: Size,
+    dir: PathBuf,
     lines: Vec<Line>,
 }
 
 impl Report {
-    pub(crate) fn new(size: Size, lines: Vec<Line>) -> Report {
-        Report { size, lines }
+    pub(crate) fn new(size: Size, dir: &Path) -> Report {
+        Report { size, dir: dir.to_owned(), lines: vec![] }
     }
 
-    pub(crate) fn write(&self, dir: &Path) -> Outcome<()> {
-        fs::create_dir_all(dir)?;
-        fs::write(dir.join("report.json"), serde_json::to_string_pretty(&self.lines)? + "\n")?;
-        fs::write(dir.join("report.md"), self.markdown())?;
+    /// Writes them with what came before: a run may take an hour, and not come to its end.
+    pub(crate) fn add(&mut self, lines: Vec<Line>) -> Outcome<()> {
+        self.lines.extend(lines);
+        fs::create_dir_all(&self.dir)?;
+        let json = serde_json::to_string_pretty(&self.lines)? + "\n";
+        fs::write(self.dir.join("report.json"), json)?;
+        fs::write(self.dir.join("report.md"), self.markdown())?;
         Ok(())
     }
 
@@ -205,6 +209,10 @@ mod tests {
         Line::beside("a", "events/s", (ours, peer), "b", target, "c")
     }
 
+    fn report(lines: Vec<Line>) -> Report {
+        Report { lines, ..Report::new(Size::Smoke, Path::new("")) }
+    }
+
     #[test]
     fn a_target_is_met_by_the_ratio_or_by_the_number_itself() {
         assert_eq!(line(20.0, 10.0, Target::RatioAtLeast(2.0)).met, Some(true));
@@ -217,19 +225,19 @@ mod tests {
     #[test]
     fn what_is_only_shown_is_no_target() {
         let shown = Line::shown("a", "events/s", (20.0, 10.0), "b", "c");
-        let report = Report::new(Size::Smoke, vec![shown, line(1.0, 2.0, Target::AtLeast(1.0))]);
+        let report = report(vec![shown, line(1.0, 2.0, Target::AtLeast(1.0))]);
         assert!(report.summary().starts_with("1 of 1 targets met"), "{}", report.summary());
     }
 
     #[test]
     fn what_is_no_number_makes_no_report() {
-        let whole = Report::new(Size::Smoke, vec![line(1.0, 2.0, Target::AtLeast(1.0))]);
+        let whole = report(vec![line(1.0, 2.0, Target::AtLeast(1.0))]);
         assert!(whole.is_complete());
         for (ours, peer) in [(f64::NAN, 1.0), (0.0, 1.0), (1.0, 0.0)] {
-            let broken = Report::new(Size::Smoke, vec![line(ours, peer, Target::AtLeast(1.0))]);
+            let broken = report(vec![line(ours, peer, Target::AtLeast(1.0))]);
             assert!(!broken.is_complete(), "{ours} {peer}");
         }
-        assert!(!Report::new(Size::Smoke, vec![]).is_complete());
+        assert!(!report(vec![]).is_complete());
     }
 
     #[test]
