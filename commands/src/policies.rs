@@ -46,8 +46,8 @@ pub trait Policy {
     /// The events that it reacts to.
     const CONCERNS: Concerns;
 
-    /// Reacts to one of these events, in the transaction that moves the policy on; tells whether an effect may
-    /// be due now.
+    /// Reacts to one of these events, in the transaction that moves the policy on; tells whether an
+    /// effect may be due now.
     fn react(
         &self,
         event: &Recorded,

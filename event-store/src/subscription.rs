@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use sqlx::PgConnection;
-use sqlx::postgres::PgQueryResult;
+use sqlx::{PgConnection, PgExecutor};
 
 use crate::log::Recorded;
 use crate::store::{Error, Store};
+
+/// Stands behind an `update` that is a transaction by itself.
+const UNHURRIED: &str =
+    "from (select set_config('synchronous_commit', 'off', true) offset 0) unhurried";
 
 /// A named position in the log. Two readers of one name can't both move it.
 #[derive(Debug)]
@@ -77,38 +80,33 @@ impl Subscription {
     /// Moves on to `position` within the transaction that did the work. Refused if another reader
     /// of this name moved or took over meanwhile: the transaction must then be rolled back.
     pub async fn advance(&mut self, db: &mut PgConnection, position: i64) -> Result<(), Error> {
-        let moved = sqlx::query(
-            "update subscriptions set position = $3, updated_at = now()
-              where name = $1 and position = $2 and fence = $4",
-        )
-        .bind(&self.name)
-        .bind(self.position)
-        .bind(position)
-        .bind(self.fence)
-        .execute(db)
-        .await?;
-        self.moved_to(position, moved)
+        self.move_to(position, db, "").await
     }
 
     /// Moves on past what nothing had to be done about. A crash may forget that: then it is read
     /// once more. So the commit waits for no disk, which the statement says of itself, being all of
     /// its transaction.
     pub async fn pass(&mut self, position: i64) -> Result<(), Error> {
-        let moved = sqlx::query(
-            "update subscriptions set position = $3, updated_at = now()
-               from (select set_config('synchronous_commit', 'off', true) offset 0) unhurried
-              where name = $1 and position = $2 and fence = $4",
-        )
+        let worker = self.store.worker().clone();
+        self.move_to(position, &worker, UNHURRIED).await
+    }
+
+    async fn move_to(
+        &mut self,
+        position: i64,
+        db: impl PgExecutor<'_>,
+        beside: &str,
+    ) -> Result<(), Error> {
+        let moved = sqlx::query(&format!(
+            "update subscriptions set position = $3, updated_at = now() {beside}
+              where name = $1 and position = $2 and fence = $4"
+        ))
         .bind(&self.name)
         .bind(self.position)
         .bind(position)
         .bind(self.fence)
-        .execute(self.store.worker())
+        .execute(db)
         .await?;
-        self.moved_to(position, moved)
-    }
-
-    fn moved_to(&mut self, position: i64, moved: PgQueryResult) -> Result<(), Error> {
         if moved.rows_affected() == 0 {
             return Err(lost(&self.name));
         }
