@@ -33,8 +33,11 @@ const WAITING: usize = 4096;
 const NOTICE: Duration = Duration::from_millis(25);
 /// How long a reader trusts that silence means no news.
 const POLL: Duration = Duration::from_millis(200);
-/// How long a reader rests after a page that was not full.
-const BREATH: Duration = Duration::from_millis(20);
+/// How long a reader rests after a short page, and after a longer one that was not full.
+const REST: Duration = Duration::from_millis(20);
+const BREATH: Duration = Duration::from_millis(5);
+/// Events of a short page: what they cost its reader hardly depends on how many they are.
+const SHORT: usize = 50;
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
 /// Where an append went: its first and last position, and when. Without events, `last` is where
@@ -274,7 +277,7 @@ impl Store {
     /// however short it is, and the feeder that for each read model.
     pub async fn rest_after(&self, taken: usize, limit: i64) {
         if (taken as i64) < limit {
-            tokio::time::sleep(BREATH).await;
+            tokio::time::sleep(if taken < SHORT { REST } else { BREATH }).await;
         }
     }
 

@@ -2,6 +2,7 @@
 //! happened to its process.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgExecutor};
 
@@ -12,12 +13,18 @@ use crate::store::{Error, Store};
 const UNHURRIED: &str =
     "from (select set_config('synchronous_commit', 'off', true) offset 0) unhurried";
 
+/// How long it may stay unrecorded that events were passed while others follow.
+const UNRECORDED: Duration = Duration::from_millis(50);
+
 /// A named position in the log. Two readers of one name can't both move it.
 #[derive(Debug)]
 pub struct Subscription {
     store: Store,
     name: String,
     position: i64,
+    /// What the database knows of it, and since when.
+    recorded: i64,
+    at: Instant,
     fence: i64,
 }
 
@@ -47,7 +54,8 @@ impl Subscription {
         .fetch_optional(store.worker())
         .await?;
         let Some((position, fence)) = taken else { return Err(lost(name)) };
-        Ok(Subscription { store: store.clone(), name: name.to_owned(), position, fence })
+        let (store, name) = (store.clone(), name.to_owned());
+        Ok(Subscription { store, name, position, recorded: position, at: Instant::now(), fence })
     }
 
     /// How far the subscription of that name has come; 0 where it has not begun.
@@ -62,7 +70,7 @@ impl Subscription {
     }
 
     /// The next events, at most `limit`; waits until there are any.
-    pub async fn next(&self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
+    pub async fn next(&mut self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
         loop {
             let page = self.ready(limit).await?;
             if !page.is_empty() {
@@ -72,9 +80,13 @@ impl Subscription {
         }
     }
 
-    /// The next events that are there now.
-    pub async fn ready(&self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
-        self.store.follow(self.position, limit).await
+    /// The next events that are there now. Where there are none, everybody can know it.
+    pub async fn ready(&mut self, limit: i64) -> Result<Vec<Arc<Recorded>>, Error> {
+        let page = self.store.follow(self.position, limit).await?;
+        if page.is_empty() && self.recorded < self.position {
+            self.record().await?;
+        }
+        Ok(page)
     }
 
     /// Moves on to `position` within the transaction that did the work. Refused if another reader
@@ -84,11 +96,23 @@ impl Subscription {
     }
 
     /// Moves on past what nothing had to be done about. A crash may forget that: then it is read
-    /// once more. So the commit waits for no disk, which the statement says of itself, being all of
-    /// its transaction.
+    /// once more. So it is recorded only now and then while there is more to read.
     pub async fn pass(&mut self, position: i64) -> Result<(), Error> {
+        self.position = position;
+        match self.at.elapsed() < UNRECORDED {
+            true => Ok(()),
+            false => self.record().await,
+        }
+    }
+
+    /// Records what was passed. The commit waits for no disk, which the statement says of itself,
+    /// being all of its transaction.
+    async fn record(&mut self) -> Result<(), Error> {
         let worker = self.store.worker().clone();
-        self.move_to(position, &worker, UNHURRIED).await
+        self.move_to(self.position, &worker, UNHURRIED).await?;
+        // Somebody may be waiting for this reader to come so far.
+        self.store.progress().send_replace(());
+        Ok(())
     }
 
     async fn move_to(
@@ -102,7 +126,7 @@ impl Subscription {
               where name = $1 and position = $2 and fence = $4"
         ))
         .bind(&self.name)
-        .bind(self.position)
+        .bind(self.recorded)
         .bind(position)
         .bind(self.fence)
         .execute(db)
@@ -110,7 +134,7 @@ impl Subscription {
         if moved.rows_affected() == 0 {
             return Err(lost(&self.name));
         }
-        self.position = position;
+        (self.position, self.recorded, self.at) = (position, position, Instant::now());
         Ok(())
     }
 }

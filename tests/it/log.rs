@@ -293,9 +293,17 @@ async fn a_subscription_passes_what_does_not_concern_it_but_not_another_reader()
     let mut reader = Subscription::resume(&store, "mail", 0).await.unwrap();
     let mut other = Subscription::resume(&store, "mail", 0).await.unwrap();
     reader.pass(3).await.unwrap();
-    assert_eq!(Subscription::stands(&store, "mail").await.unwrap(), 3);
-    assert!(matches!(other.pass(5).await, Err(Error::LostSubscription(_))));
-    assert_eq!(Subscription::stands(&store, "mail").await.unwrap(), 3);
+    assert_eq!(reader.ready(9).await.unwrap()[0].position, 4);
+    reader.pass(4).await.unwrap();
+    reader.pass(5).await.unwrap();
+    // Where there is nothing more to read, everybody can know how far it came.
+    assert!(reader.ready(9).await.unwrap().is_empty());
+    assert_eq!(Subscription::stands(&store, "mail").await.unwrap(), 5);
+    let lost = match other.pass(5).await {
+        Ok(()) => other.ready(9).await.err(),
+        Err(error) => Some(error),
+    };
+    assert!(matches!(lost, Some(Error::LostSubscription(_))), "{lost:?}");
     // The session that did not wait for the disk waits for it again.
     let waits: String =
         sqlx::query_scalar("show synchronous_commit").fetch_one(store.worker()).await.unwrap();
@@ -306,7 +314,7 @@ async fn a_subscription_passes_what_does_not_concern_it_but_not_another_reader()
 async fn news_wake_a_reader_in_another_process() {
     let db = TestDatabase::new().await;
     let (writer, reader) = (db.store().await, db.store().await);
-    let subscription = Subscription::resume(&reader, "wake", 0).await.unwrap();
+    let mut subscription = Subscription::resume(&reader, "wake", 0).await.unwrap();
     let waiting = tokio::spawn(async move { subscription.next(1).await });
     writer.append(append(&[("a", 0, 1)])).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
