@@ -1,10 +1,12 @@
 //! Sessions that answer requests, handed from one statement to the next. sqlx's pool asks each
 //! session whether it is well whenever it comes back, which doubles the round trips of whatever is
-//! short: here one whose statement went well is kept, and trusted for a moment.
+//! short: here one whose statement went well is kept, and trusted for a moment. Those who ask take
+//! turns on the few that are kept: a database does more for a few sessions than for many at once.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -12,11 +14,15 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::database::RESTED;
 
 /// What an open log holds of its pool all the time: the appender's two lanes, and who hears of news.
 const HELD: usize = 3;
+/// How long a statement has a turn. One that takes longer is no longer in the way of the short ones.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A pool beside which some of its sessions are kept. Runs statements like the pool does; whoever
 /// wants a transaction asks the pool. Cheap to clone.
@@ -24,12 +30,32 @@ const HELD: usize = 3;
 pub struct Sessions {
     pool: PgPool,
     kept: Arc<Mutex<Vec<Kept>>>,
+    /// As many as are kept at the most.
+    turns: Arc<Semaphore>,
     most: usize,
 }
 
 struct Kept {
     session: PoolConnection<Postgres>,
     since: Instant,
+}
+
+/// A session for one statement; without a turn it goes back to the pool.
+struct Taken {
+    session: PoolConnection<Postgres>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// Waits for a statement, whose turn somebody else gets if it takes long.
+async fn within_turn<F: Future>(turn: &mut Option<OwnedSemaphorePermit>, answer: F) -> F::Output {
+    let mut answer = pin!(answer);
+    match timeout(PATIENCE, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            *turn = None;
+            answer.await
+        }
+    }
 }
 
 impl fmt::Debug for Sessions {
@@ -42,12 +68,16 @@ impl Sessions {
     /// Keeps half of what the pool may hold and nobody else has for long.
     pub(crate) fn of(pool: PgPool) -> Sessions {
         let most = pool.options().get_max_connections() as usize;
-        Sessions { pool, kept: Arc::default(), most: most.saturating_sub(HELD) / 2 }
+        Sessions::with(pool, most.saturating_sub(HELD) / 2)
     }
 
     /// Keeps none.
     pub fn unkept(pool: PgPool) -> Sessions {
-        Sessions { pool, kept: Arc::default(), most: 0 }
+        Sessions::with(pool, 0)
+    }
+
+    fn with(pool: PgPool, most: usize) -> Sessions {
+        Sessions { pool, kept: Arc::default(), turns: Arc::new(Semaphore::new(most)), most }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -67,8 +97,24 @@ impl Sessions {
         closing.await;
     }
 
+    async fn take(&self) -> Result<Taken, Error> {
+        let turn = self.turn().await;
+        let session = match turn {
+            Some(_) => self.kept_or_new().await?,
+            None => self.pool.acquire().await?,
+        };
+        Ok(Taken { session, turn })
+    }
+
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        if self.most == 0 {
+            return None;
+        }
+        timeout(PATIENCE, self.turns.clone().acquire_owned()).await.ok()?.ok()
+    }
+
     /// The session that rested for the shortest time. The pool asks those that rested for long.
-    async fn take(&self) -> Result<PoolConnection<Postgres>, Error> {
+    async fn kept_or_new(&self) -> Result<PoolConnection<Postgres>, Error> {
         loop {
             let kept = self.kept().pop();
             match kept {
@@ -81,11 +127,12 @@ impl Sessions {
 
     /// Only for one whose statement went well: any other goes back to the pool, which asks it. So
     /// does one for which somebody may be waiting there.
-    fn keep(&self, session: PoolConnection<Postgres>) {
+    fn keep(&self, taken: Taken) {
+        let Taken { session, turn: Some(_turn) } = taken else { return };
         let most = self.pool.options().get_max_connections();
         let free = self.pool.size() < most || self.pool.num_idle() > 0;
         let mut kept = self.kept();
-        if free && kept.len() < self.most && !self.pool.is_closed() {
+        if free && !self.pool.is_closed() {
             kept.push(Kept { session, since: Instant::now() });
         }
     }
@@ -107,9 +154,11 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         let fetched = async move {
-            let mut session = sessions.take().await?;
-            let fetched: Vec<_> = session.fetch_many(query).try_collect().await?;
-            sessions.keep(session);
+            let mut taken = sessions.take().await?;
+            let Taken { session, turn } = &mut taken;
+            let fetched: Vec<_> =
+                within_turn(turn, session.fetch_many(query).try_collect()).await?;
+            sessions.keep(taken);
             Ok::<_, Error>(stream::iter(fetched).map(Ok))
         };
         stream::once(fetched).try_flatten().boxed()
@@ -121,9 +170,10 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         let fetched = async move {
-            let mut session = sessions.take().await?;
-            let fetched = session.fetch_optional(query).await?;
-            sessions.keep(session);
+            let mut taken = sessions.take().await?;
+            let Taken { session, turn } = &mut taken;
+            let fetched = within_turn(turn, session.fetch_optional(query)).await?;
+            sessions.keep(taken);
             Ok(fetched)
         };
         fetched.boxed()
@@ -135,7 +185,7 @@ impl Executor<'_> for &Sessions {
         parameters: &'e [PgTypeInfo],
     ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>> {
         let sessions = self.clone();
-        async move { sessions.take().await?.prepare_with(sql, parameters).await }.boxed()
+        async move { sessions.take().await?.session.prepare_with(sql, parameters).await }.boxed()
     }
 
     fn describe<'e, 'q: 'e>(
@@ -143,7 +193,7 @@ impl Executor<'_> for &Sessions {
         sql: &'q str,
     ) -> BoxFuture<'e, Result<Describe<Postgres>, Error>> {
         let sessions = self.clone();
-        async move { sessions.take().await?.describe(sql).await }.boxed()
+        async move { sessions.take().await?.session.describe(sql).await }.boxed()
     }
 }
 

@@ -19,6 +19,8 @@ async fn whoever_waits_for_a_session_gets_one_however_busy_the_others_are() {
     let db = TestDatabase::new().await;
     let sessions = &db.database.app;
     let most = sessions.pool().options().get_max_connections();
+    // One session is left to all.
+    let _held = join_all((1..most).map(|_| sessions.pool().acquire())).await;
     let busy = (0..most).map(async |_| {
         loop {
             sqlx::query("select pg_sleep(0.002)").execute(sessions).await.unwrap();
@@ -33,6 +35,20 @@ async fn whoever_waits_for_a_session_gets_one_however_busy_the_others_are() {
     tokio::select! {
         waited = timeout(Duration::from_secs(60), waiting) => waited.unwrap(),
         _ = join_all(busy) => unreachable!("they go on for ever"),
+    }
+}
+
+#[tokio::test]
+async fn a_short_question_does_not_wait_for_the_answers_to_long_ones() {
+    let db = TestDatabase::new().await;
+    let sessions = &db.database.app;
+    let all_but_one = 1..sessions.pool().options().get_max_connections();
+    let long = all_but_one.map(|_| sqlx::query("select pg_sleep(30)").execute(sessions));
+    let short = sqlx::query("select 1").execute(sessions);
+    tokio::select! {
+        biased;
+        _ = join_all(long) => unreachable!("they were answered first"),
+        answered = short => assert_eq!(answered.unwrap().rows_affected(), 1),
     }
 }
 
