@@ -14,7 +14,7 @@ use crate::contacts::token;
 use crate::facts::{Facts, Group, Measure};
 use crate::finder::{Finder, time};
 use crate::inbox::{self, Inbox, author};
-use crate::model::{Column, ReadModel, Source, Table, column};
+use crate::model::{Column, ReadModel, Source, Table, column, sparse};
 use crate::{Error, Recorded};
 
 pub struct ConversationMessages;
@@ -45,16 +45,20 @@ pub struct Row {
     /// The newest edit of the body.
     pub edited: Option<Touch>,
     /// The newest reaction of each, by contact; the organisation's own under `business`.
+    #[serde(with = "sparse")]
     pub reactions: BTreeMap<String, Touch>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub reply_to: Option<Uuid>,
     /// Other contents that came under the same provider id. The earliest is shown as the message.
+    #[serde(with = "sparse")]
     pub conflicts: Vec<Version>,
     pub imported: bool,
     /// How far the message got; it never falls back.
     pub delivery: Option<String>,
     /// When each step was, by the provider's clock.
+    #[serde(with = "sparse")]
     pub receipts: BTreeMap<String, DateTime<Utc>>,
+    #[serde(with = "sparse")]
     pub errors: Vec<DeliveryError>,
     /// Of a message that left through us: when it was written, and by which member.
     pub queued_at: Option<DateTime<Utc>>,
@@ -75,14 +79,18 @@ pub struct Shown {
     pub message_order: Option<String>,
     pub body: Option<String>,
     pub edited: Option<Touch>,
+    #[serde(deserialize_with = "sparse::deserialize")]
     pub reactions: BTreeMap<String, Touch>,
     #[serde(deserialize_with = "time::read_if_any")]
     pub revoked_at: Option<DateTime<Utc>>,
     pub reply_to: Option<Uuid>,
+    #[serde(deserialize_with = "sparse::deserialize")]
     pub conflicts: Vec<Version>,
     pub imported: bool,
     pub delivery: Option<String>,
+    #[serde(deserialize_with = "sparse::deserialize")]
     pub receipts: BTreeMap<String, DateTime<Utc>>,
+    #[serde(deserialize_with = "sparse::deserialize")]
     pub errors: Vec<DeliveryError>,
     #[serde(deserialize_with = "time::read")]
     pub recorded_at: DateTime<Utc>,
@@ -146,7 +154,7 @@ impl Table for Row {
 
 impl ReadModel for ConversationMessages {
     const NAME: &'static str = "conversation_messages";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const SOURCE: Source = Source::Stream("conversation");
     type Key = Key;
     type Row = Row;
@@ -366,7 +374,7 @@ impl Row {
 
 impl Facts for ConversationMessages {
     const SHOWN: &'static str = "tenant_id, conversation_id, message_id, kind, author, contact_id,
-        channel_id, cycle, delivery, errors, queued_at, sender";
+        channel_id, cycle, delivery, coalesce(errors, '[]') as errors, queued_at, sender";
     const MEASURES: &'static [Measure] =
         &[WRITTEN, WAITING, SENT, DELIVERED, READ, FAILED, UNKNOWN, DISCARDED];
     const GROUPS: &'static [Group] = &[AUTHOR, FAILURE, SENDER];

@@ -1,5 +1,7 @@
 //! What a read model declares, and the face that the engine sees of it.
 
+pub(crate) mod sparse;
+
 use std::fmt::Debug;
 use std::hash::Hash;
 

@@ -26,8 +26,8 @@ const DIGESTS: &[(&str, i32, &str)] = &[
     ("conversation_facts", 1, "e11b778d6430f854a3e1d7a07d0051d8808a39114cc45e4a4cf0786e5a81ebf3"),
     (
         "conversation_messages",
-        2,
-        "bbc65b2bf43105bb4b804e1ca1b58c228a367c5c37d5b2febf48ae7433349328",
+        3,
+        "19a554cc7e4057ea313bf6446b7743b325a9332b3a477647a1d23aea98a5fa27",
     ),
     ("inbox", 1, "e34098e1a662cfdbaac3a6d5cfbef98129e774314dc85c5487a59738ee7592b8"),
     ("invitations", 1, "c8518ab11dc571721bbc2607def1a998169390a95f466a0be617aa14b0fe2b12"),
