@@ -1,6 +1,6 @@
 //! What must hold of every read model, checked on a log made of the golden payloads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -161,6 +161,23 @@ proptest! {
     }
 }
 
+#[test]
+fn only_a_row_that_an_event_changes_is_written() {
+    for model in MODELS.iter().copied() {
+        let (mut table, mut rows) = (BTreeMap::new(), model.working_set());
+        for event in golden_log() {
+            rows.want(&[&event], &InTable::Only(HashSet::new()));
+            assert_eq!(rows.fold(&event, &Stops::default()), []);
+            let (changes, now) = (rows.changes(), rows.canonical());
+            let (written, deleted) = (changes.upserts.rows(), changes.deleted);
+            let gone = table.keys().filter(|key| !now.contains_key(*key)).count();
+            let about = format!("{} {}", model.name(), event.stored.event_type);
+            assert_eq!((written, deleted), (news(&table, &now), gone), "{about}");
+            table = now;
+        }
+    }
+}
+
 /// Folds the log, putting rows away into a table and forgetting them at each cut.
 fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String, String> {
     let mut table: BTreeMap<String, String> = BTreeMap::new();
@@ -181,11 +198,19 @@ fn fold(model: &dyn Model, log: &[Recorded], cuts: &[usize]) -> BTreeMap<String,
 }
 
 fn put_away(table: &mut BTreeMap<String, String>, rows: &mut dyn crate::working_set::WorkingSet) {
-    for deleted in texts(&rows.changes().deletes) {
+    let changes = rows.changes();
+    for deleted in texts(&changes.deletes) {
         table.remove(deleted.get());
     }
-    table.extend(rows.canonical());
+    let now = rows.canonical();
+    assert!(news(table, &now) <= changes.upserts.rows(), "a changed row would not be written");
+    table.extend(now);
     rows.clear();
+}
+
+/// How many rows are not in the table as they are now.
+fn news(table: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> usize {
+    now.iter().filter(|(key, row)| table.get(*key) != Some(*row)).count()
 }
 
 /// The members of a JSON array as they are spelled.

@@ -155,7 +155,7 @@ fn array<'a, T: serde::Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> (S
 }
 
 impl<M: ReadModel> Rows<M> {
-    /// Takes the row as it is after an event.
+    /// Takes the row as it is after an event. One that the event left as it was is not written again.
     fn put(&mut self, key: M::Key, row: Option<M::Row>) {
         let touched = self.round;
         let slot = self.rows.entry(key.clone()).or_insert(Slot {
@@ -164,6 +164,9 @@ impl<M: ReadModel> Rows<M> {
             written: false,
             touched,
         });
+        if slot.row == row {
+            return;
+        }
         slot.row = row;
         if !std::mem::replace(&mut slot.changed, true) {
             self.changed.push(key);
