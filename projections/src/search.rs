@@ -98,31 +98,12 @@ pub async fn position(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
     Ok(position.unwrap_or_default())
 }
 
-/// Forgets everything and reads the log anew; whoever feeds now notices.
-pub async fn rebuild(database: &Database) -> sqlx::Result<()> {
-    let mut tx = transaction::begin(&database.projector).await?;
-    // The checkpoint first: it makes a feeder in the middle of a page wait, and then fail.
-    sqlx::query("update subscriptions set position = 0 where name = $1")
-        .bind(NAME)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query("delete from search_tokens").execute(&mut *tx).await?;
-    tx.commit().await
-}
-
 async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallible, Error> {
     let mut subscription = Subscription::take_over(store, NAME, 0, fence).await?;
     loop {
-        let page = subscription.ready(PAGE).await?;
-        let Some(last) = page.last().map(|event| event.position) else {
-            store.wait_past(subscription.position()).await;
-            if position(store.pool()).await? != subscription.position() {
-                // Somebody asked for a rebuild.
-                subscription = Subscription::take_over(store, NAME, 0, fence).await?;
-            }
-            continue;
-        };
-        let taken = page.len();
+        let page = subscription.next(PAGE).await?;
+        let (at, taken) = (subscription.position(), page.len());
+        let last = page.last().map_or(at, |event| event.position);
         let values = open(store, told(page)).await?;
         if values.is_empty() {
             subscription.pass(last).await?;
