@@ -163,7 +163,7 @@ proptest! {
 
 #[test]
 fn only_a_row_that_an_event_changes_is_written() {
-    for model in MODELS.iter().copied() {
+    for model in MODELS {
         let (mut table, mut rows) = (BTreeMap::new(), model.working_set());
         for event in golden_log() {
             rows.want(&[&event], &InTable::Only(HashSet::new()));
