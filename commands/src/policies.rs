@@ -85,14 +85,9 @@ pub async fn follow<P: Policy>(
     let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let concerning: Vec<_> = page.iter().filter(|event| concerns::<P>(event)).collect();
-    let due = if concerning.is_empty() {
+    if concerning.is_empty() {
         subscription.pass(last).await?;
-        false
-    } else {
-        react(commands, policy, subscription, (&concerning, last)).await?
-    };
-    commands.store().progress().send_replace(());
-    if due {
+    } else if react(commands, policy, subscription, (&concerning, last)).await? {
         commands.due().send_replace(());
     }
     Ok(page.len())
@@ -121,6 +116,7 @@ async fn react<P: Policy>(
             .map_err(failed)?;
     }
     tx.commit().await.map_err(failed)?;
+    commands.store().progress().send_replace(());
     Ok(due)
 }
 

@@ -21,7 +21,7 @@ use crate::database::RESTED;
 
 /// What an open log holds of its pool all the time: the appender's two lanes, and who hears of news.
 const HELD: usize = 3;
-/// How long a statement has a turn. One that takes longer is no longer in the way of the short ones.
+/// How long a statement has a turn, and how long one waits for a turn before one asks the pool.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A pool beside which some of its sessions are kept. Runs statements like the pool does; whoever

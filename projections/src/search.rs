@@ -113,8 +113,8 @@ async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallib
             subscription.advance(&mut tx, last).await?;
             replace(&mut tx, store, &values).await?;
             tx.commit().await?;
+            store.progress().send_replace(());
         }
-        store.progress().send_replace(());
         store.rest_after(taken, PAGE).await;
     }
 }

@@ -1,5 +1,5 @@
 //! Collections that are mostly empty: an empty one stands as null in the table. To hand one out as a
-//! document takes the database longer than to find its row.
+//! document costs the database as much as several plain columns.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
