@@ -13,23 +13,32 @@ use sqlx::types::Json;
 use sqlx::{Column, Decode, Postgres, Row, TypeInfo, ValueRef};
 use uuid::Uuid;
 
+/// The database counts microseconds from the year 2000; this is then.
+const EPOCH: i64 = 946_684_800_000_000;
+
 /// Reads all rows of an answer, by their order where the columns are the fields of the type, or else
 /// by name.
 pub(super) fn read_all<T: DeserializeOwned>(rows: &[PgRow]) -> Result<Vec<T>, Error> {
     let Some(first) = rows.first() else { return Ok(vec![]) };
+    let kinds: Vec<Kind> = first.columns().iter().map(Kind::of).collect();
     let names = first.columns().iter().map(PgColumn::name);
     let read = if names.eq(columns::<T>().iter().copied()) { in_order } else { by_name };
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| read(row, &kinds)).collect()
 }
 
-fn in_order<T: DeserializeOwned>(row: &PgRow) -> Result<T, Error> {
-    let cells = row.columns().iter().map(|column| Cell::of(row, column));
-    T::deserialize(SeqDeserializer::new(cells))
+fn in_order<T: DeserializeOwned>(row: &PgRow, kinds: &[Kind]) -> Result<T, Error> {
+    T::deserialize(SeqDeserializer::new(cells(row, kinds)))
 }
 
-fn by_name<T: DeserializeOwned>(row: &PgRow) -> Result<T, Error> {
-    let cells = row.columns().iter().map(|column| (column.name(), Cell::of(row, column)));
-    T::deserialize(MapDeserializer::new(cells))
+fn by_name<T: DeserializeOwned>(row: &PgRow, kinds: &[Kind]) -> Result<T, Error> {
+    let names = row.columns().iter().map(PgColumn::name);
+    T::deserialize(MapDeserializer::new(names.zip(cells(row, kinds))))
+}
+
+fn cells<'r>(row: &'r PgRow, kinds: &'r [Kind]) -> impl Iterator<Item = Cell<'r>> {
+    let cell =
+        |(number, kind): (usize, &Kind)| Cell { value: row.try_get_raw(number), kind: *kind };
+    kinds.iter().enumerate().map(cell)
 }
 
 /// What a type has fields for, as it tells whoever it is to be read from; nothing, where it is none
@@ -66,19 +75,44 @@ impl<'de> Deserializer<'de> for Asked<'_> {
     }
 }
 
+/// What a column holds; told once for all rows of an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Uuid,
+    Time,
+    Long,
+    Integer,
+    Boolean,
+    Json,
+    /// No value of it is read.
+    Other,
+}
+
+impl Kind {
+    fn of(column: &PgColumn) -> Kind {
+        match column.type_info().name() {
+            "TEXT" => Kind::Text,
+            "UUID" => Kind::Uuid,
+            "TIMESTAMPTZ" => Kind::Time,
+            "INT8" => Kind::Long,
+            "INT4" => Kind::Integer,
+            "BOOL" => Kind::Boolean,
+            "JSON" | "JSONB" => Kind::Json,
+            _ => Kind::Other,
+        }
+    }
+}
+
 /// One column of a row.
 struct Cell<'r> {
     value: sqlx::Result<PgValueRef<'r>>,
-    sql_type: &'r str,
+    kind: Kind,
 }
 
 impl<'r> Cell<'r> {
-    fn of(row: &'r PgRow, column: &'r PgColumn) -> Cell<'r> {
-        Cell { value: row.try_get_raw(column.ordinal()), sql_type: column.type_info().name() }
-    }
-
-    fn value(self) -> Result<PgValueRef<'r>, Error> {
-        self.value.map_err(Error::custom)
+    fn read<T: Decode<'r, Postgres>>(self) -> Result<T, Error> {
+        T::decode(self.value.map_err(Error::custom)?).map_err(Error::custom)
     }
 
     fn is_null(&self) -> bool {
@@ -101,24 +135,22 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         if self.is_null() {
             return visitor.visit_unit();
         }
-        let sql_type = self.sql_type;
-        let value = self.value()?;
-        match sql_type {
-            "TEXT" => visitor.visit_borrowed_str(decode(value)?),
-            "UUID" => {
+        match self.kind {
+            Kind::Text => visitor.visit_borrowed_str(self.read()?),
+            Kind::Uuid => {
                 let mut text = Uuid::encode_buffer();
-                let id: Uuid = decode(value)?;
+                let id: Uuid = self.read()?;
                 visitor.visit_str(id.hyphenated().encode_lower(&mut text))
             }
-            "TIMESTAMPTZ" => {
-                let at: DateTime<Utc> = decode(value)?;
+            Kind::Time => {
+                let at: DateTime<Utc> = self.read()?;
                 visitor.visit_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
             }
-            "INT8" => visitor.visit_i64(decode(value)?),
-            "INT4" => visitor.visit_i32(decode(value)?),
-            "BOOL" => visitor.visit_bool(decode(value)?),
-            "JSON" | "JSONB" => {
-                let Json(json): Json<&RawValue> = decode(value)?;
+            Kind::Long => visitor.visit_i64(self.read()?),
+            Kind::Integer => visitor.visit_i32(self.read()?),
+            Kind::Boolean => visitor.visit_bool(self.read()?),
+            Kind::Json => {
+                let Json(json): Json<&RawValue> = self.read()?;
                 // Most have nothing in them.
                 match json.get() {
                     "{}" => visitor.visit_map(MapDeserializer::new(empty::<(&str, &str)>())),
@@ -126,7 +158,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
                     _ => json.deserialize_any(visitor).map_err(Error::custom),
                 }
             }
-            other => Err(Error::custom(format!("no column of type {other} is read"))),
+            Kind::Other => Err(Error::custom("no column of its type is read")),
         }
     }
 
@@ -136,11 +168,11 @@ impl<'r> Deserializer<'r> for Cell<'r> {
 
     /// Of a time, its microseconds: see [`super::time`].
     fn deserialize_i64<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.sql_type != "TIMESTAMPTZ" {
+        if self.kind != Kind::Time {
             return self.deserialize_any(visitor);
         }
-        let at: DateTime<Utc> = decode(self.value()?)?;
-        visitor.visit_i64(at.timestamp_micros())
+        let micros: i64 = self.read()?;
+        visitor.visit_i64(micros.saturating_add(EPOCH))
     }
 
     /// Ids are read as the bytes that they are.
@@ -149,7 +181,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
     }
 
     fn deserialize_bytes<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
-        let id: Uuid = decode(self.value()?)?;
+        let id: Uuid = self.read()?;
         visitor.visit_bytes(id.as_bytes())
     }
 
@@ -168,13 +200,11 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let sql_type = self.sql_type;
-        let value = self.value()?;
-        if sql_type == "TEXT" {
-            let word: &str = decode(value)?;
+        if self.kind == Kind::Text {
+            let word: &str = self.read()?;
             return visitor.visit_enum(word.into_deserializer());
         }
-        let Json(json): Json<&RawValue> = decode(value)?;
+        let Json(json): Json<&RawValue> = self.read()?;
         json.deserialize_enum(name, variants, visitor).map_err(Error::custom)
     }
 
@@ -187,10 +217,6 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         bool i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char str string byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier
     }
-}
-
-fn decode<'r, T: Decode<'r, Postgres>>(value: PgValueRef<'r>) -> Result<T, Error> {
-    T::decode(value).map_err(Error::custom)
 }
 
 #[cfg(test)]
