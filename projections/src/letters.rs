@@ -207,7 +207,8 @@ async fn revive(
     };
     // One event, one row: it is folded already, and there may be very many.
     let folded = feed.model.source() == Source::Position && !key.starts_with('{');
-    let (mut upserts, mut deletes) = (Columns::new(feed.model.columns()), vec![]);
+    let none = || Columns::new(feed.model.columns());
+    let (mut upserts, mut deletes) = (none(), vec![]);
     for key in keys.into_iter().filter(|key| !stops.holds(key, position)) {
         let row = match folded {
             true => Ok(alone.row(&key)),
@@ -219,8 +220,8 @@ async fn revive(
             Ok(None) => deletes.push(key),
         }
     }
-    let changes =
-        Changes { upserts, deleted: deletes.len(), deletes: format!("[{}]", deletes.join(",")) };
+    let (deleted, deletes) = (deletes.len(), format!("[{}]", deletes.join(",")));
+    let changes = Changes { inserts: none(), upserts, deletes, deleted };
     let mut tx = transaction::begin(pool).await?;
     generation::hold(&mut tx, feed.model, &feed.generation, fence).await?;
     if let Err(error) = generation::put(&mut tx, feed.model, generation, &changes).await {

@@ -169,7 +169,8 @@ fn only_a_row_that_an_event_changes_is_written() {
             rows.want(&[&event], &InTable::Only(HashSet::new()));
             assert_eq!(rows.fold(&event, &Stops::default()), []);
             let (changes, now) = (rows.changes(), rows.canonical());
-            let (written, deleted) = (changes.upserts.rows(), changes.deleted);
+            let written = changes.inserts.rows() + changes.upserts.rows();
+            let deleted = changes.deleted;
             let gone = table.keys().filter(|key| !now.contains_key(*key)).count();
             let about = format!("{} {}", model.name(), event.stored.event_type);
             assert_eq!((written, deleted), (news(&table, &now), gone), "{about}");
@@ -203,7 +204,10 @@ fn put_away(table: &mut BTreeMap<String, String>, rows: &mut dyn crate::working_
         table.remove(deleted.get());
     }
     let now = rows.canonical();
-    assert!(news(table, &now) <= changes.upserts.rows(), "a changed row would not be written");
+    let new = now.keys().filter(|key| !table.contains_key(*key)).count();
+    assert_eq!(new, changes.inserts.rows(), "what is new is inserted, and nothing else");
+    let written = changes.inserts.rows() + changes.upserts.rows();
+    assert!(news(table, &now) <= written, "a changed row would not be written");
     table.extend(now);
     rows.clear();
 }

@@ -36,7 +36,8 @@ impl Fault {
 /// What must be written to bring the table to where the rows in memory are.
 #[derive(Debug)]
 pub struct Changes {
-    /// Whole rows.
+    /// Whole rows: those that the table does not have, and those that it may have.
+    pub inserts: Columns,
     pub upserts: Columns,
     /// A JSON array of keys, and how many.
     pub deletes: String,
@@ -262,14 +263,19 @@ impl<M: ReadModel> WorkingSet for Rows<M> {
     fn changes(&mut self) -> Changes {
         let changed = std::mem::take(&mut self.changed);
         let there = |key: &&M::Key| self.rows.get(key).is_some_and(|slot| slot.row.is_some());
-        let row = |key: &M::Key| self.rows.get(key)?.row.as_ref();
-        let mut upserts = Columns::new(M::Row::COLUMNS);
-        changed.iter().filter_map(row).for_each(|row| upserts.add(&json(row)));
+        let (mut inserts, mut upserts) =
+            (Columns::new(M::Row::COLUMNS), Columns::new(M::Row::COLUMNS));
+        for slot in changed.iter().filter_map(|key| self.rows.get(key)) {
+            let rows = if slot.written { &mut upserts } else { &mut inserts };
+            if let Some(row) = &slot.row {
+                rows.add(&json(row));
+            }
+        }
         let (deletes, deleted) = array(changed.iter().filter(|key| !there(key)));
         for key in &changed {
             self.wrote(key);
         }
-        Changes { upserts, deletes, deleted }
+        Changes { inserts, upserts, deletes, deleted }
     }
 
     fn outdated(&self) -> Option<String> {

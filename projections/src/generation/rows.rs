@@ -37,30 +37,31 @@ pub(crate) async fn write(
     put(db, model, generation, &rows.changes()).await
 }
 
-/// Writes rows over what the table has of them.
+/// Writes rows, over what the table has of them where it may have some.
 pub(crate) async fn put(
     db: &mut PgConnection,
     model: &dyn Model,
     generation: i32,
     changes: &Changes,
 ) -> Result<(), Error> {
-    if let Some(reason) = changes.upserts.unfit() {
-        return Err(Error::Unfit { model: model.name(), reason: reason.to_owned() });
-    }
     let table = model.table(generation);
     let (key, columns) = (names(model.key()), names(model.columns()));
-    if changes.upserts.rows() > 0 {
-        let set: Vec<String> = model.columns()[model.key().len()..]
-            .iter()
-            .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
-            .collect();
-        let query = format!(
-            "insert into {table} ({columns}) select * from unnest({})
-             on conflict ({key}) do update set {}",
-            Columns::parameters(model.columns()),
-            set.join(", ")
-        );
-        changes.upserts.bind(sqlx::query(&query)).execute(&mut *db).await?;
+    let set: Vec<String> = model.columns()[model.key().len()..]
+        .iter()
+        .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
+        .collect();
+    let over = format!("on conflict ({key}) do update set {}", set.join(", "));
+    for (rows, over) in [(&changes.inserts, ""), (&changes.upserts, over.as_str())] {
+        if let Some(reason) = rows.unfit() {
+            return Err(Error::Unfit { model: model.name(), reason: reason.to_owned() });
+        }
+        if rows.rows() == 0 {
+            continue;
+        }
+        let values = Columns::parameters(model.columns());
+        let query =
+            format!("insert into {table} ({columns}) select * from unnest({values}) {over}");
+        rows.bind(sqlx::query(&query)).execute(&mut *db).await?;
     }
     if changes.deleted > 0 {
         delete(db, model, generation, &changes.deletes).await?;
