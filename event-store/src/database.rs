@@ -73,7 +73,7 @@ pub const PROJECTOR: &str = "verbatim projector";
 
 impl Default for Connections {
     fn default() -> Self {
-        Connections { app: 16, worker: 14, projector: 4 }
+        Connections { app: 16, worker: 14, projector: 6 }
     }
 }
 

@@ -6,8 +6,9 @@ use event_store::log;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use crate::live::{self, Lane};
 use crate::standing::{Standing, standing};
-use crate::{Error, MODELS, letters, live};
+use crate::{Error, MODELS, Model, letters};
 
 /// A builder that was not heard of for so long builds no more.
 const SILENT: TimeDelta = TimeDelta::seconds(10);
@@ -93,11 +94,16 @@ pub async fn explain(pool: &PgPool) -> Result<Vec<Explanation>, Error> {
     let fed = Leases::is_held(pool, live::LEASE).await?;
     let sessions = sessions(pool).await?;
     let paces = paces(pool).await?;
-    let slowest = paces.iter().filter(|pace| pace.is_slow()).max_by_key(|pace| pace.micros_each());
     let mut explanations = vec![];
     for model in MODELS.iter().copied() {
         let standing = standing(pool, model).await?;
         let pace = paces.iter().find(|pace| pace.model == model.name());
+        // What goes wrong in one lane holds nobody up in the other.
+        let lane = Lane::of(model);
+        let beside = paces.iter().filter(|pace| pace.is_slow() && pace.lane() == Some(lane));
+        let slowest = beside.max_by_key(|pace| pace.micros_each());
+        let sessions: Vec<&Session> =
+            sessions.iter().filter(|session| session.concerns(lane)).collect();
         let mut obstacles = of_lag(&standing, fed, &sessions, pace, slowest);
         if standing.dead_letters > 0 {
             let stopped = letters::list(pool, Some(model)).await?;
@@ -159,6 +165,10 @@ impl Pace {
         self.page_micros / i64::from(self.page_events).max(1)
     }
 
+    fn lane(&self) -> Option<Lane> {
+        crate::model(&self.model).map(Lane::of)
+    }
+
     fn is_slow(&self) -> bool {
         self.page_micros > SLOW_PAGE && self.micros_each() > SLOW_MICROS
     }
@@ -181,7 +191,7 @@ async fn late(pool: &PgPool, position: i64) -> sqlx::Result<Option<i64>> {
 fn of_lag(
     standing: &Standing,
     fed: bool,
-    sessions: &[Session],
+    sessions: &[&Session],
     pace: Option<&Pace>,
     slowest: Option<&Pace>,
 ) -> Vec<Obstacle> {
@@ -250,6 +260,13 @@ fn building(standing: &Standing, now: DateTime<Utc>) -> String {
 }
 
 impl Session {
+    /// Whether it may be at work for this lane: what it asks is about a read model of it, or about none.
+    fn concerns(&self, lane: Lane) -> bool {
+        let is_about = |model: &dyn Model| self.query.contains(&model.tables());
+        let mut about = MODELS.iter().copied().filter(|model| is_about(*model)).peekable();
+        about.peek().is_none() || about.any(|model| Lane::of(model) == lane)
+    }
+
     fn blocked(&self) -> String {
         format!(
             "the feeder (pid {}) has waited {} s for {} that pid {} ({}) holds with: {}; it wants: {}",

@@ -1,5 +1,6 @@
-//! Feeds the live generations of all read models: reads each page of the log once, folds it into
-//! every model, and moves their checkpoints in the transaction that writes their rows.
+//! Feeds the live generations of all read models, in two lanes beside each other: reads each page of
+//! the log once, folds it into every model of the lane, and moves their checkpoints in the transaction
+//! that writes their rows.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::feed::{Decoded, Feed, decode};
 use crate::generation::{self, Generation};
+use crate::model::Source;
 use crate::rebuild::{self, Terms};
 use crate::{Error, MODELS, Model, letters};
 
@@ -21,6 +23,8 @@ use crate::{Error, MODELS, Model, letters};
 const PAGE: i64 = 1_000;
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
+/// How long the past rests after a page that was not full: what comes meanwhile shares the next.
+const REST: Duration = Duration::from_millis(40);
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
 const REFRESH: Duration = Duration::from_millis(200);
 /// What a server that builds missing read models beside its other work gives to that.
@@ -36,7 +40,34 @@ pub async fn run(database: Database, store: Store, stop: watch::Receiver<bool>) 
 }
 
 async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallible, Error> {
-    Feeder::take_over(database, store, fence).await?.feed().await
+    let lane = async |lane| Feeder::take_over(database, store, lane, fence).await?.feed().await;
+    tokio::try_join!(lane(Lane::Present), lane(Lane::Past)).map(|(never, _)| never)
+}
+
+/// Which models are fed together. What somebody waits for on a screen is not kept waiting by what is
+/// looked up afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// How things stand.
+    Present,
+    /// What happened, and how often.
+    Past,
+}
+
+impl Lane {
+    pub(crate) fn of(model: &dyn Model) -> Lane {
+        match model.source() {
+            Source::Stream(_) => Lane::Present,
+            Source::Position | Source::Bucket => Lane::Past,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Lane::Present => "present",
+            Lane::Past => "past",
+        }
+    }
 }
 
 /// Makes sure that each read model has a live generation or is being built. A new database begins
@@ -99,6 +130,7 @@ async fn still_missing(
 struct Feeder {
     database: Database,
     store: Store,
+    lane: Lane,
     fence: i64,
     feeds: Vec<Feed>,
     /// Generations that the views for SQL users show.
@@ -108,10 +140,16 @@ struct Feeder {
 }
 
 impl Feeder {
-    async fn take_over(database: &Database, store: &Store, fence: i64) -> Result<Self, Error> {
+    async fn take_over(
+        database: &Database,
+        store: &Store,
+        lane: Lane,
+        fence: i64,
+    ) -> Result<Self, Error> {
         let mut feeder = Feeder {
             database: database.clone(),
             store: store.clone(),
+            lane,
             fence,
             feeds: vec![],
             shown: HashMap::new(),
@@ -150,7 +188,11 @@ impl Feeder {
                 outcome => outcome?,
             }
             self.store.progress().send_replace(());
-            self.store.rest_after(taken, limit).await;
+            match self.lane {
+                Lane::Present => self.store.rest_after(taken, limit).await,
+                Lane::Past if (taken as i64) < limit => tokio::time::sleep(REST).await,
+                Lane::Past => {}
+            }
         }
     }
 
@@ -163,7 +205,8 @@ impl Feeder {
     /// Looks which generations are live now; a rebuild may have swapped one in.
     async fn refresh(&mut self) -> Result<(), Error> {
         let mut all_live = generation::all_live(&self.database.projector).await?;
-        for model in MODELS.iter().copied() {
+        let lane = self.lane;
+        for model in MODELS.iter().copied().filter(|model| Lane::of(*model) == lane) {
             let live = all_live.remove(model.name()).map(|live| live.generation);
             let known = self.feeds.iter().position(|feed| feed.model.name() == model.name());
             match (live, known) {
@@ -237,7 +280,7 @@ impl Feeder {
 
     async fn feed_page(&mut self, page: Vec<Arc<log::Recorded>>, after: i64) -> Result<(), Error> {
         let started = Instant::now();
-        let _spans = spans(&page);
+        let _spans = spans(&page, self.lane);
         let (last, count) = (page.last().map_or(after, |event| event.position), page.len());
         let page: Vec<_> = page.into_iter().map(Arc::unwrap_or_clone).map(decode).collect();
         if let Err(error) = self.take_together(&page, after, last).await {
@@ -255,12 +298,15 @@ impl Feeder {
                 feed.rows.clear();
             }
         }
-        metrics::counter!("verbatim_projected_events_total").increment(count as u64);
-        metrics::histogram!("verbatim_projection_page_duration_seconds").record(started.elapsed());
+        let lane = self.lane.as_str();
+        metrics::counter!("verbatim_projected_events_total", "lane" => lane)
+            .increment(count as u64);
+        metrics::histogram!("verbatim_projection_page_duration_seconds", "lane" => lane)
+            .record(started.elapsed());
         Ok(())
     }
 
-    /// All models that stand at `after` take the page in one transaction.
+    /// All models of the lane that stand at `after` take the page in one transaction.
     async fn take_together(
         &mut self,
         page: &[Decoded],
@@ -300,7 +346,7 @@ impl Feeder {
 }
 
 /// A page belongs to many requests: each that has events in it sees how long the page took.
-fn spans(page: &[Arc<log::Recorded>]) -> Vec<Span> {
+fn spans(page: &[Arc<log::Recorded>], lane: Lane) -> Vec<Span> {
     if !span_enabled!(Level::DEBUG) {
         return vec![];
     }
@@ -311,7 +357,8 @@ fn spans(page: &[Arc<log::Recorded>]) -> Vec<Span> {
     }
     let span = |(id, (events, position)): (Uuid, (usize, i64))| {
         tracing::debug_span!(
-            parent: None, "projection", correlation_id = %id, events, position, page = page.len()
+            parent: None, "projection", correlation_id = %id, lane = lane.as_str(), events, position,
+            page = page.len()
         )
     };
     requests.into_iter().map(span).collect()

@@ -9,11 +9,11 @@ use crate::explain::{Cause, Explanation};
 pub fn describe() {
     describe_counter!(
         "verbatim_projected_events_total",
-        "Events that this process fed to the read models."
+        "Events that this process fed to the read models, by lane: each event goes along both."
     );
     describe_histogram!(
         "verbatim_projection_page_duration_seconds",
-        "How long all read models together took for a page of events."
+        "How long all read models of a lane together took for a page of events."
     );
     describe_histogram!(
         "verbatim_read_model_page_duration_seconds",

@@ -104,7 +104,12 @@ pub trait Model: Sync {
 
     /// The physical table of a generation.
     fn table(&self, generation: i32) -> String {
-        format!("read_data.{}_g{generation}", self.name())
+        format!("{}{generation}", self.tables())
+    }
+
+    /// How the names of all its tables begin, and of no other model's.
+    fn tables(&self) -> String {
+        format!("read_data.{}_g", self.name())
     }
 }
 
