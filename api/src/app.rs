@@ -21,6 +21,7 @@ use event_store::Database;
 use event_store::rate_limit::Leases;
 use event_store::tail::Tail;
 use metrics_exporter_prometheus::PrometheusHandle;
+use projections::conversation_messages::Shown;
 use projections::generation::Live;
 use projections::inbox;
 use projections::letters::Stale;
@@ -31,8 +32,9 @@ use uuid::Uuid;
 use crate::idempotent::InFlight;
 use crate::openapi::{Api, MOST_JSON};
 use crate::problem::Problem;
-use crate::shared::{Shared, SharedBy};
+use crate::shared::{Each, Shared};
 use crate::terms::Terms;
+use crate::together::Together;
 use crate::{answers, cors, docs, dry_run, head, limits, patience, refused, routes, trace};
 
 const WORKERS: usize = 2;
@@ -63,6 +65,19 @@ pub(crate) struct InboxPage {
     pub(crate) limit: i64,
 }
 
+/// All that first pages of messages depend on, but for the conversation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct MessagesPage {
+    pub(crate) tenant: Uuid,
+    /// Of the messages and of the inbox.
+    pub(crate) generations: [i32; 2],
+    pub(crate) seen_by: Option<Uuid>,
+    pub(crate) limit: i64,
+}
+
+/// Those who wait for them, each for those of one conversation.
+type NewestMessages = Together<Uuid, Vec<Shown>, Problem>;
+
 /// What the handlers share.
 #[derive(Clone)]
 pub struct State {
@@ -87,7 +102,9 @@ pub struct State {
     pub(crate) live: Arc<Shared<Result<Generations, event_store::Error>>>,
     /// Pages of the inbox that are being read: all screens of a team ask for the same one whenever
     /// something happened.
-    pub(crate) inbox: Arc<SharedBy<InboxPage, Result<Bytes, Problem>>>,
+    pub(crate) inbox: Arc<Each<InboxPage, Shared<Result<Bytes, Problem>>>>,
+    /// Conversations whose newest messages are being read, by what their pages have in common.
+    pub(crate) messages: Arc<Each<MessagesPage, NewestMessages>>,
 }
 
 impl State {
@@ -106,6 +123,7 @@ impl State {
             in_flight: InFlight::default(),
             live: Arc::default(),
             inbox: Arc::default(),
+            messages: Arc::default(),
             tail: Tail::of(commands.store().clone()),
             closing: watch::Sender::new(false),
             commands,

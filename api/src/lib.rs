@@ -30,6 +30,8 @@ mod region;
 mod routes;
 mod shared;
 pub mod terms;
+mod time;
+mod together;
 mod trace;
 #[doc(hidden)]
 pub mod untrusted;

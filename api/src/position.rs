@@ -24,6 +24,8 @@ use crate::problem::{self, Problem};
 const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long it is taken to be so which generations answer, and how far they have read at least.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A place in the log: `<epoch>.<position>`. Positions of another epoch mean nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +122,10 @@ pub(crate) async fn ready(
     min: Option<Position>,
 ) -> Result<Live, Problem> {
     reached(state, min, &format!("read model {}", model.name()), async || {
-        let seen = state.live.look(async || {
+        // Who has written before wants to know what is so now.
+        let now = Instant::now();
+        let since = if min.is_none() { now.checked_sub(MOMENT).unwrap_or(now) } else { now };
+        let seen = state.live.look_since(since, async || {
             // Whoever looks is told, too, when their session has gone silent.
             let look = timeout(PATIENCE, generation::all_live(&state.database.app)).await;
             let seen = look.unwrap_or(Err(sqlx::Error::PoolTimedOut));

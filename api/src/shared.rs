@@ -3,27 +3,23 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long others wait for one who looks before each looks alone: it may take long, or its session
 /// have gone silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What was found last, and the how many-eth look found it.
+/// What was found last, and when the look began that found it.
 #[derive(Debug)]
-pub(crate) struct Shared<T> {
-    begun: AtomicU64,
-    latest: Mutex<(u64, Option<T>)>,
-}
+pub(crate) struct Shared<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Shared { begun: AtomicU64::new(0), latest: Mutex::new((0, None)) }
+        Shared(Mutex::default())
     }
 }
 
@@ -31,59 +27,62 @@ impl<T: Clone> Shared<T> {
     /// What a look finds that begins now or later. A failure should be part of `T`: others share it
     /// instead of failing one after the other.
     pub(crate) async fn look(&self, look: impl AsyncFnOnce() -> T) -> T {
-        let before = self.begun.load(Ordering::SeqCst);
-        let Ok(mut latest) = timeout(PATIENCE, self.latest.lock()).await else {
+        self.look_since(Instant::now(), look).await
+    }
+
+    /// What a look finds that begins after `since`: perhaps somebody has looked already.
+    pub(crate) async fn look_since(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
+        let Ok(mut latest) = timeout(PATIENCE, self.0.lock()).await else {
             return look().await;
         };
-        if let (number, Some(found)) = &*latest
-            && *number > before
+        if let Some((begun, found)) = &*latest
+            && *begun > since
         {
             return found.clone();
         }
-        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let begun = Instant::now();
         let found = look().await;
-        *latest = (number, Some(found.clone()));
+        *latest = Some((begun, found.clone()));
         found
     }
 }
 
-/// Looks at different things, each shared by those who ask for the same. Nothing that was found is
-/// kept once they have it.
+/// One `S` for each key, as long as somebody has to do with it.
 #[derive(Debug)]
-pub(crate) struct SharedBy<K, T>(std::sync::Mutex<HashMap<K, Arc<Shared<T>>>>);
+pub(crate) struct Each<K, S>(std::sync::Mutex<HashMap<K, Arc<S>>>);
 
-impl<K, T> Default for SharedBy<K, T> {
+impl<K, S> Default for Each<K, S> {
     fn default() -> Self {
-        SharedBy(std::sync::Mutex::default())
+        Each(std::sync::Mutex::default())
     }
 }
 
-impl<K: Clone + Eq + Hash, T: Clone> SharedBy<K, T> {
-    /// What a look at this finds that begins now or later.
-    pub(crate) async fn look(&self, key: K, look: impl AsyncFnOnce() -> T) -> T {
+impl<K: Clone + Eq + Hash, S: Default> Each<K, S> {
+    /// Has to do with the one of this key.
+    pub(crate) async fn with<A>(&self, key: K, act: impl AsyncFnOnce(&S) -> A) -> A {
         // Goes last, when this one's share is gone.
         let _asking = Asking { among: self, key: key.clone() };
-        let shared = self.all().entry(key).or_default().clone();
-        shared.look(look).await
+        let own = self.all().entry(key).or_default().clone();
+        act(&own).await
     }
 }
 
-impl<K, T> SharedBy<K, T> {
-    fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<Shared<T>>>> {
+impl<K, S> Each<K, S> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Arc<S>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One who asks; the last one clears up, also when called off.
-struct Asking<'a, K: Eq + Hash, T> {
-    among: &'a SharedBy<K, T>,
+struct Asking<'a, K: Eq + Hash, S> {
+    among: &'a Each<K, S>,
     key: K,
 }
 
-impl<K: Eq + Hash, T> Drop for Asking<'_, K, T> {
+impl<K: Eq + Hash, S> Drop for Asking<'_, K, S> {
     fn drop(&mut self) {
         let mut all = self.among.all();
-        if all.get(&self.key).is_some_and(|shared| Arc::strong_count(shared) == 1) {
+        if all.get(&self.key).is_some_and(|own| Arc::strong_count(own) == 1) {
             all.remove(&self.key);
         }
     }
@@ -119,20 +118,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_content_with_what_was_so_a_moment_ago_shares_an_earlier_look() {
+        let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
+        let before = Instant::now();
+        assert_eq!(seen(&shared, &looks, &cell).await, 1);
+        let after = Instant::now();
+        let again = |since| shared.look_since(since, async || 2);
+        assert_eq!((again(before).await, again(after).await), (1, 2));
+    }
+
+    #[tokio::test]
     async fn who_asks_for_something_else_shares_nothing_and_nothing_is_kept() {
-        let (shared, looks) = (SharedBy::default(), Cell::new(0));
-        let seen = |key: u32| {
-            shared.look(key, async || {
-                looks.set(looks.get() + 1);
-                yield_now().await;
-            })
+        let (each, looks) = (Each::<u32, Shared<()>>::default(), Cell::new(0));
+        let look = async || {
+            looks.set(looks.get() + 1);
+            yield_now().await;
         };
+        let seen = |key| each.with(key, async |shared| shared.look(look).await);
         join_all([1, 2, 1, 2, 1, 3].map(seen)).await;
         // The first who asks for something looks alone, the others together.
         assert_eq!(looks.get(), 5);
         // Whoever is called off is the last one, too.
         assert!(seen(4).now_or_never().is_none());
-        assert!(shared.all().is_empty());
+        assert!(each.all().is_empty());
     }
 
     #[tokio::test]

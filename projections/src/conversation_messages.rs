@@ -1,7 +1,7 @@
 //! What was said in a conversation: one row for each message and note, with what became of it.
 //! A row may begin with a receipt or a reaction whose message is still to come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Event, Message, Outgoing, Receipt};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::contacts::token;
 use crate::facts::{Facts, Group, Measure};
-use crate::finder::{Finder, time};
+use crate::finder::{Finder, Select, time};
 use crate::inbox::{self, Inbox, author};
 use crate::model::{Column, ReadModel, Source, Table, column, sparse};
 use crate::{Error, Recorded};
@@ -69,6 +69,7 @@ pub struct Row {
 /// A message as somebody is shown it: the columns that are read by the page.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Shown {
+    pub conversation_id: Uuid,
     pub message_id: Uuid,
     pub kind: Option<String>,
     pub author: Option<String>,
@@ -438,23 +439,51 @@ pub async fn find<T: DeserializeOwned>(
     find.fetch_one().await
 }
 
-/// What was said in a conversation, newest first; nothing where the conversation is not in the inbox,
-/// or where `seen_by` is told, where it is neither theirs nor nobody's.
-pub async fn page(
-    (finder, inbox): (&Finder<ConversationMessages>, &Finder<Inbox>),
-    conversation: Uuid,
-    seen_by: Option<Uuid>,
-    after: Option<Cursor>,
-    limit: i64,
-) -> Result<Vec<Shown>, Error> {
-    let mut find = finder.select_as::<Shown>();
-    find.sql.push(" and kind is not null");
-    find.when("conversation_id = {}", Some(conversation));
-    inbox::has(inbox, &mut find, conversation, seen_by);
-    if let Some((at, order, message)) = after {
+/// Where what was said is looked for: in conversations that are in the inbox, and where `seen_by` is
+/// told, that are theirs or nobody's.
+#[derive(Clone, Copy)]
+pub struct Among<'a> {
+    pub messages: &'a Finder<ConversationMessages>,
+    pub inbox: &'a Finder<Inbox>,
+    pub seen_by: Option<Uuid>,
+}
+
+impl Among<'_> {
+    /// What was said last in each of these conversations, newest first.
+    pub async fn newest(
+        self,
+        conversations: Vec<Uuid>,
+        limit: i64,
+    ) -> Result<HashMap<Uuid, Vec<Shown>>, Error> {
+        let mut pages: HashMap<Uuid, Vec<Shown>> = HashMap::new();
+        let rows: Vec<Shown> = self.said_in(conversations).fetch_each(ORDER, limit).await?;
+        for row in rows {
+            pages.entry(row.conversation_id).or_default().push(row);
+        }
+        let limit = usize::try_from(limit).unwrap_or_default();
+        pages.values_mut().for_each(|page| page.truncate(limit));
+        Ok(pages)
+    }
+
+    /// What was said before.
+    pub async fn page(
+        self,
+        conversation: Uuid,
+        (at, order, message): Cursor,
+        limit: i64,
+    ) -> Result<Vec<Shown>, Error> {
+        let mut find = self.said_in(vec![conversation]);
         find.sql.push(" and (at, coalesce(message_order, ''), message_id) < (").push_bind(at);
         find.sql.push(", ").push_bind(order).push(", ").push_bind(message).push(")");
+        find.fetch(ORDER, limit).await
     }
-    let order = "at desc, coalesce(message_order, '') desc, message_id desc";
-    find.fetch(order, limit).await
+
+    fn said_in<'q>(self, conversations: Vec<Uuid>) -> Select<'q, ConversationMessages> {
+        let mut find = self.messages.select_for_each::<Shown>(conversations);
+        find.sql.push(" and kind is not null and conversation_id = each.id");
+        inbox::has(self.inbox, &mut find, "each.id", self.seen_by);
+        find
+    }
 }
+
+const ORDER: &str = "at desc, coalesce(message_order, '') desc, message_id desc";

@@ -53,24 +53,51 @@ impl<M: ReadModel> Finder<M> {
     /// Begins a query for the columns that a type has fields for, each by its name and none of them
     /// flattened.
     pub(crate) fn select_as<'a, T: DeserializeOwned>(&self) -> Select<'a, M> {
-        let columns = row::columns::<T>();
-        debug_assert!(!columns.is_empty(), "a type without fields of its own");
-        self.select(&columns.join(", "))
+        self.select(&columns_of::<T>())
     }
 
-    /// Begins a query whose columns hold values. The tenant is told to the session in the same
-    /// statement, for row security to see, without a transaction around it.
+    /// The same for each of these, by the name `each.id`.
+    pub(crate) fn select_for_each<'a, T: DeserializeOwned>(&self, ids: Vec<Uuid>) -> Select<'a, M> {
+        self.begin(
+            |sql| {
+                sql.push(" cross join unnest(").push_bind(ids).push(") each(id)");
+            },
+            |sql| {
+                sql.push(columns_of::<T>());
+            },
+        )
+    }
+
+    /// Begins a query whose columns hold values.
     pub(crate) fn select_with<'a>(
         &self,
         columns: impl FnOnce(&mut QueryBuilder<'a, Postgres>),
     ) -> Select<'a, M> {
+        self.begin(|_| {}, columns)
+    }
+
+    /// The tenant is told to the session in the same statement, for row security to see, without a
+    /// transaction around it.
+    fn begin<'a>(
+        &self,
+        beside: impl FnOnce(&mut QueryBuilder<'a, Postgres>),
+        columns: impl FnOnce(&mut QueryBuilder<'a, Postgres>),
+    ) -> Select<'a, M> {
         let mut sql = QueryBuilder::new("select q.* from (select set_config('app.tenant', ");
         sql.push_bind(self.tenant.to_string());
-        sql.push(", true)::uuid as id offset 0) t cross join lateral (select ");
+        sql.push(", true)::uuid as id offset 0) t");
+        beside(&mut sql);
+        sql.push(" cross join lateral (select ");
         columns(&mut sql);
         sql.push(format!(" from {} r where r.tenant_id = t.id", self.table));
         Select { pool: self.pool.clone(), sql, model: PhantomData }
     }
+}
+
+fn columns_of<T: DeserializeOwned>() -> String {
+    let columns = row::columns::<T>();
+    debug_assert!(!columns.is_empty(), "a type without fields of its own");
+    columns.join(", ")
 }
 
 /// The rows of all organisations, for the platform.
@@ -134,6 +161,17 @@ impl<'a, M: ReadModel> Select<'a, M> {
     }
 
     pub(crate) async fn fetch<T: DeserializeOwned>(
+        self,
+        order: &str,
+        limit: i64,
+    ) -> Result<Vec<T>, Error> {
+        let mut rows = self.fetch_each(order, limit).await?;
+        rows.truncate(usize::try_from(limit).unwrap_or_default());
+        Ok(rows)
+    }
+
+    /// So many, or a few more, for each that is selected for.
+    pub(crate) async fn fetch_each<T: DeserializeOwned>(
         mut self,
         order: &str,
         limit: i64,
@@ -146,9 +184,7 @@ impl<'a, M: ReadModel> Select<'a, M> {
         // a few sizes, so that there are few such plans.
         let size = SIZES.into_iter().find(|size| *size >= limit).unwrap_or(limit);
         self.sql.push(format!(" order by {order} limit {size}) q"));
-        let mut rows = self.read().await?;
-        rows.truncate(usize::try_from(limit).unwrap_or_default());
-        Ok(rows)
+        self.read().await
     }
 
     /// All rows, in no order: one that an index has would keep several keys from being looked up in

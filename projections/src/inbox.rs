@@ -272,16 +272,19 @@ pub async fn find(
     find.fetch_one().await
 }
 
-/// Adds to a query for something else the condition that [`find`] would find this conversation.
+/// Adds to a query for something else the condition that [`find`] would find this conversation, which
+/// the query knows by that name.
 pub(crate) fn has<M: ReadModel>(
     finder: &Finder<Inbox>,
     query: &mut Select<'_, M>,
-    conversation: Uuid,
+    conversation: &str,
     seen_by: Option<Uuid>,
 ) {
     let table = finder.table();
-    query.sql.push(format!(" and exists (select from {table} i where i.tenant_id = t.id"));
-    query.when("i.conversation_id = {}", Some(conversation)).when(SEEN_BY, seen_by);
+    query.sql.push(format!(
+        " and exists (select from {table} i where i.tenant_id = t.id and i.conversation_id = {conversation}"
+    ));
+    query.when(SEEN_BY, seen_by);
     query.sql.push(")");
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::conversation::Author;
 use domain::message::{Content, Context, DeliveryError, Kind, Referral};
 use projections::conversation_messages::{
-    self, ConversationMessages, Cursor, Shown, Touch, Version,
+    self, Among, ConversationMessages, Cursor, Shown, Touch, Version,
 };
 use projections::finder::Finder;
 use projections::inbox::{self, Inbox};
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::State;
+use crate::app::MessagesPage;
 use crate::auth::Member;
 use crate::envelope::{self, One, Read};
 use crate::openapi::Api;
@@ -25,6 +26,7 @@ use crate::position::{Live, Position, Since};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reading::{self, Values};
+use crate::time;
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/conversations/{id}", show).is("conversation.show", "Shows a conversation");
@@ -67,14 +69,36 @@ async fn messages(
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, inbox) = reading::finder(&state, &member, &Inbox, min).await?;
     let (live, finder) = reading::beside(&state, &member, live, &ConversationMessages, min).await?;
-    let (among, after) = ((&finder, &inbox), page.after.clone());
-    let rows = conversation_messages::page(among, *id, member.only(), after, page.fetch()).await?;
+    let among = Among { messages: &finder, inbox: &inbox, seen_by: member.only() };
+    let rows = match page.after.clone() {
+        Some(after) => among.page(*id, after, page.fetch()).await?,
+        None => newest(&state, &member, among, *id, page.fetch()).await?,
+    };
     if rows.is_empty() {
         inbox::find(&inbox, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
     }
     let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
     let items = items(&state, &member, cut.rows).await?;
     Ok(envelope::page(&live, items, cut.next))
+}
+
+/// The first page of a conversation, read together with those that others ask for.
+async fn newest(
+    state: &State,
+    member: &Member,
+    among: Among<'_>,
+    conversation: Uuid,
+    limit: i64,
+) -> Result<Vec<Shown>, Problem> {
+    let asked = MessagesPage {
+        tenant: member.tenant(),
+        generations: [among.messages.generation(), among.inbox.generation()],
+        seen_by: among.seen_by,
+        limit,
+    };
+    let ask = async |conversations: Vec<Uuid>| Ok(among.newest(conversations, limit).await?);
+    let newest = state.messages.with(asked, async |together| together.ask(conversation, ask).await);
+    newest.await
 }
 
 async fn message(
@@ -134,6 +158,7 @@ struct Note {
     kind: Option<String>,
     #[schemars(with = "Option<Author>")]
     author: Option<String>,
+    #[serde(serialize_with = "time::write_if_any")]
     at: Option<DateTime<Utc>>,
     cycle: Option<u32>,
     #[schemars(example = &"She wants it before Friday.")]
@@ -141,6 +166,7 @@ struct Note {
     /// There, and true, where the person was erased.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     erased: bool,
+    #[serde(serialize_with = "time::write")]
     recorded_at: DateTime<Utc>,
 }
 
@@ -153,6 +179,7 @@ struct Message {
     #[schemars(with = "Option<Author>")]
     author: Option<String>,
     contact_id: Option<Uuid>,
+    #[serde(serialize_with = "time::write_if_any")]
     at: Option<DateTime<Utc>>,
     cycle: Option<u32>,
     /// By its `type`; null where it was erased.
@@ -177,6 +204,7 @@ struct Message {
     imported: bool,
     /// Of a message of ours: how far it came.
     delivery: Option<Delivery>,
+    #[serde(serialize_with = "time::write")]
     recorded_at: DateTime<Utc>,
 }
 

@@ -23,6 +23,7 @@ use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reading::{self, Values};
+use crate::time;
 
 pub(super) fn routes(api: &mut Api) {
     api.get("/v1/inbox", list)
@@ -73,6 +74,7 @@ pub(super) struct Item {
     unread_count: u32,
     message_count: u32,
     last_message: Option<LastMessage>,
+    #[serde(serialize_with = "time::write")]
     opened_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
     version: i64,
@@ -93,6 +95,7 @@ struct Contact {
 
 #[derive(Serialize, JsonSchema)]
 struct LastMessage {
+    #[serde(serialize_with = "time::write")]
     at: DateTime<Utc>,
     #[schemars(with = "Option<Kind>")]
     kind: Option<String>,
@@ -141,12 +144,13 @@ async fn list(
         after: page.after,
         limit: page.limit,
     };
-    let found = state.inbox.look(wanted, async || {
+    let look = async || {
         let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
         let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
         let items = shown(&state, &member, &contacts, cut.rows).await?;
         Ok(envelope::page(&live, items, cut.next).write())
-    });
+    };
+    let found = state.inbox.with(wanted, async |shared| shared.look(look).await);
     Ok(envelope::common(&live, found.await?))
 }
 

@@ -1,0 +1,174 @@
+//! One question for all who ask at about the same time for different things of one kind: a round trip
+//! to the database costs as much as a good part of what it brings.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::time::timeout;
+
+/// How long others wait for one who asks before each asks alone: it may take long, or its session
+/// have gone silent.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How many are answered together: enough to save most of the round trips, few enough that nobody
+/// waits for long on account of the others.
+const MOST: usize = 16;
+
+/// Somebody who asks for this.
+type Asker<Q, T, E> = (Q, oneshot::Sender<Result<T, E>>);
+
+/// Those who wait to be answered, and whose turn it is to ask.
+#[derive(Debug)]
+pub(crate) struct Together<Q, T, E> {
+    waiting: std::sync::Mutex<Vec<Asker<Q, T, E>>>,
+    turn: Mutex<()>,
+}
+
+impl<Q, T, E> Default for Together<Q, T, E> {
+    fn default() -> Self {
+        Together { waiting: std::sync::Mutex::default(), turn: Mutex::default() }
+    }
+}
+
+impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Clone> Together<Q, T, E> {
+    /// The answer to this question, which is asked now or later. `ask` answers several; what it has no
+    /// answer to has an empty one.
+    pub(crate) async fn ask(
+        &self,
+        question: Q,
+        ask: impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
+    ) -> Result<T, E> {
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting().push((question.clone(), answer));
+        let turn = tokio::select! {
+            biased;
+            Ok(told) = &mut answered => return told,
+            turn = timeout(PATIENCE, self.turn.lock()) => turn,
+        };
+        while turn.is_ok() {
+            match answered.try_recv() {
+                Ok(told) => return told,
+                Err(TryRecvError::Empty) => self.ask_for_some(&ask).await,
+                // Whoever took it along was called off.
+                Err(TryRecvError::Closed) => break,
+            }
+        }
+        let mut found = ask(vec![question.clone()]).await?;
+        Ok(found.remove(&question).unwrap_or_default())
+    }
+
+    /// Asks for those who wait for the longest time.
+    async fn ask_for_some(&self, ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>) {
+        let mut askers: HashMap<Q, Vec<_>> = HashMap::new();
+        for (question, answer) in self.next() {
+            askers.entry(question).or_default().push(answer);
+        }
+        let mut found = ask(askers.keys().cloned().collect()).await;
+        for (question, mut askers) in askers {
+            let told = match &mut found {
+                Ok(found) => Ok(found.remove(&question).unwrap_or_default()),
+                Err(error) => Err(error.clone()),
+            };
+            // Mostly there is only one. Any of them may have gone.
+            let last = askers.pop();
+            for asker in askers {
+                let _ = asker.send(told.clone());
+            }
+            let _ = last.map(|last| last.send(told));
+        }
+    }
+
+    fn next(&self) -> Vec<Asker<Q, T, E>> {
+        let mut waiting = self.waiting();
+        waiting.retain(|(_, answer)| !answer.is_closed());
+        let next = waiting.len().min(MOST);
+        waiting.drain(..next).collect()
+    }
+}
+
+impl<Q, T, E> Together<Q, T, E> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Asker<Q, T, E>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// Doubles what is asked for but 13, and tells what was asked at once.
+    struct Doubling {
+        together: Together<u32, u32, String>,
+        asked: RefCell<Vec<Vec<u32>>>,
+    }
+
+    impl Doubling {
+        fn new() -> Doubling {
+            Doubling { together: Together::default(), asked: RefCell::default() }
+        }
+
+        async fn of(&self, question: u32) -> Result<u32, String> {
+            let ask = async |mut questions: Vec<u32>| {
+                questions.sort_unstable();
+                self.asked.borrow_mut().push(questions.clone());
+                yield_now().await;
+                if questions.contains(&0) {
+                    return Err("none of it".to_owned());
+                }
+                let known = questions.into_iter().filter(|question| *question != 13);
+                Ok(known.map(|question| (question, question * 2)).collect())
+            };
+            self.together.ask(question, ask).await
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_meanwhile_is_answered_together_with_others() {
+        let doubling = Doubling::new();
+        let told = join_all([1, 7, 13, 7, 9].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Ok(14), Ok(0), Ok(14), Ok(18)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![7, 9, 13]]);
+    }
+
+    #[tokio::test]
+    async fn so_many_are_answered_at_once_and_nobody_is_left_out() {
+        let doubling = Doubling::new();
+        let told = join_all((1..=40).map(|question| doubling.of(100 + question))).await;
+        assert_eq!(told, (1..=40).map(|question| Ok(200 + question * 2)).collect::<Vec<_>>());
+        let sizes: Vec<usize> = doubling.asked.borrow().iter().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 16, 16, 7]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_all_who_asked_together_and_to_nobody_else() {
+        let doubling = Doubling::new();
+        let told = join_all([1, 0, 2].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Err("none of it".to_owned()), Err("none of it".to_owned())]);
+        assert_eq!(doubling.of(2).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn who_was_taken_along_by_somebody_called_off_asks_alone() {
+        let doubling = Doubling::new();
+        let (mut first, mut second) = (Box::pin(doubling.of(1)), Box::pin(doubling.of(2)));
+        let mut third = Box::pin(doubling.of(3));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(third.as_mut().now_or_never().is_none());
+        assert_eq!(first.await, Ok(2));
+        // Asks for both, and is gone.
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(second);
+        assert_eq!(third.await, Ok(6));
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2, 3], vec![3]]);
+    }
+}
