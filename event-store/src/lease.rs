@@ -164,9 +164,10 @@ impl Leases {
                 Ok(lease) => {
                     tracing::info!(name, fence = lease.fence, "Doing what one process does");
                     let lease: &Lease = held.insert(lease);
+                    // Whatever happens to the job, the lease stays this process's.
                     tokio::select! {
                         lost = self.keep(std::slice::from_ref(lease)) => lost,
-                        never = work(lease, job) => match never {},
+                        never = begin_anew(name, || job(lease.fence)) => match never {},
                     }
                 }
                 Err(error) => error,
@@ -186,17 +187,17 @@ impl Leases {
     }
 }
 
-/// Whatever happens to the job, the lease stays this process's.
-async fn work<E: Display, F: Future<Output = Result<Infallible, E>>>(
-    lease: &Lease,
-    job: &impl Fn(i64) -> F,
+/// Does something for ever: where it fails or panics it is begun anew, from its checkpoint.
+pub async fn begin_anew<E: Display, F: Future<Output = Result<Infallible, E>>>(
+    name: &str,
+    job: impl Fn() -> F,
 ) -> Infallible {
     loop {
-        match AssertUnwindSafe(job(lease.fence)).catch_unwind().await {
+        match AssertUnwindSafe(job()).catch_unwind().await {
             Ok(Err(error)) => {
-                tracing::warn!(name = lease.name, %error, "Interrupted; going on from the checkpoint");
+                tracing::warn!(name, %error, "Interrupted; going on from the checkpoint");
             }
-            Err(_) => tracing::error!(name = lease.name, "Panicked; going on from the checkpoint"),
+            Err(_) => tracing::error!(name, "Panicked; going on from the checkpoint"),
         }
         sleep(PAUSE).await;
     }

@@ -31,7 +31,7 @@ pub enum Cause {
     Database,
     /// Its own fold takes long, or its table is slow to write.
     SlowFold,
-    /// Others take so long that it waits for them: all share a page.
+    /// Others take so long that it waits for them: all of a lane share a page.
     Behind,
     /// Some of its rows stand still.
     DeadLetters,

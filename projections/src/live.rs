@@ -7,9 +7,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_store::lease::begin_anew;
 use event_store::{Database, Store, log, transaction};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{Level, Span, span_enabled};
 use uuid::Uuid;
 
@@ -39,9 +41,27 @@ pub async fn run(database: Database, store: Store, stop: watch::Receiver<bool>) 
     store.leases().run(LEASE, stop, |fence| feed(&database, &store, fence)).await;
 }
 
+/// Feeds both lanes. One that fails begins anew while the other goes on.
 async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallible, Error> {
-    let lane = async |lane| Feeder::take_over(database, store, lane, fence).await?.feed().await;
-    tokio::try_join!(lane(Lane::Present), lane(Lane::Past)).map(|(never, _)| never)
+    let mut lanes = JoinSet::new();
+    for lane in [Lane::Present, Lane::Past] {
+        let (database, store) = (database.clone(), store.clone());
+        let follow = move || follow(database.clone(), store.clone(), lane, fence);
+        lanes.spawn(async move { begin_anew(lane.as_str(), follow).await });
+    }
+    match lanes.join_next().await {
+        Some(Ok(never)) => match never {},
+        ended => Err(Error::Panicked(format!("a lane of read models ended: {ended:?}"))),
+    }
+}
+
+async fn follow(
+    database: Database,
+    store: Store,
+    lane: Lane,
+    fence: i64,
+) -> Result<Infallible, Error> {
+    Feeder::take_over(&database, &store, lane, fence).await?.feed().await
 }
 
 /// Which models are fed together. What somebody waits for on a screen is not kept waiting by what is
@@ -187,7 +207,7 @@ impl Feeder {
                 }
                 outcome => outcome?,
             }
-            self.store.progress().send_replace(());
+            self.store.fed().send_replace(());
             match self.lane {
                 Lane::Present => self.store.rest_after(taken, limit).await,
                 Lane::Past if (taken as i64) < limit => tokio::time::sleep(REST).await,

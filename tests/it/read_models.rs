@@ -2,6 +2,7 @@
 
 mod generations;
 mod held;
+mod lanes;
 mod statistics;
 
 use std::collections::BTreeMap;

@@ -37,7 +37,8 @@ pub(crate) async fn write(
     put(db, model, generation, &rows.changes()).await
 }
 
-/// Writes rows, over what the table has of them where it may have some.
+/// Writes rows, over what the table has of them where it may have some. What is to be inserted was
+/// looked for in vain, or lies beyond the checkpoint, which is one commit with the rows.
 pub(crate) async fn put(
     db: &mut PgConnection,
     model: &dyn Model,
