@@ -14,6 +14,7 @@ use projections::letters::{self, Stale};
 use projections::standing::standing;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::State;
@@ -121,7 +122,8 @@ pub(crate) async fn ready(
     model: &'static dyn Model,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    reached(state, min, &format!("read model {}", model.name()), async || {
+    let (what, fed) = (format!("read model {}", model.name()), state.commands.store().fed());
+    reached(state, min, &what, fed, async || {
         // Who has written before wants to know what is so now.
         let now = Instant::now();
         let since = if min.is_none() { now.checked_sub(MOMENT).unwrap_or(now) } else { now };
@@ -184,7 +186,8 @@ pub(crate) async fn followed(
     policy: &str,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    reached(state, min, &format!("policy {policy}"), async || {
+    let progress = state.commands.store().progress();
+    reached(state, min, &format!("policy {policy}"), progress, async || {
         let position = Subscription::stands(state.commands.store(), policy).await?;
         Ok(Live::at(Position::here(state, position)))
     })
@@ -201,15 +204,16 @@ pub(crate) async fn logged(state: &State, min: Option<Position>) -> Result<Live,
     Ok(Live::at(position))
 }
 
-/// Looks where something stands until that is `min` or later.
+/// Looks where something stands until that is `min` or later, whenever there are `news` of it.
 pub(crate) async fn reached(
     state: &State,
     min: Option<Position>,
     what: &str,
+    news: &watch::Sender<()>,
     look: impl AsyncFn() -> Result<Live, Problem>,
 ) -> Result<Live, Problem> {
     let (until, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
-    let mut progress = state.commands.store().progress().subscribe();
+    let mut waiting = None;
     loop {
         let live = look().await?;
         if live.is_as_fresh_as(min) {
@@ -220,10 +224,14 @@ pub(crate) async fn reached(
             return Err(Problem::unavailable("read_model.lagging", detail)
                 .with("log_position", live.position.to_string()));
         }
+        let Some(news) = &mut waiting else {
+            waiting = Some(news.subscribe());
+            state.commands.store().hurry();
+            continue;
+        };
         // Another process may be the one that reads.
         tokio::select! {
-            // Others read on as well: that one of them did is no reason to ask at once.
-            _ = progress.changed() => sleep(FIRST_PAUSE).await,
+            _ = news.changed() => {}
             () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }

@@ -70,7 +70,8 @@ pub(crate) async fn search(
     if text.chars().count() > MOST_TEXT {
         return Err(unreadable("q", format!("has at most {MOST_TEXT} characters")));
     }
-    let live = reached(state, min, "the search", async || {
+    let progress = state.commands.store().progress();
+    let live = reached(state, min, "the search", progress, async || {
         let position = search::position(&state.database.app).await?;
         Ok(Live::at(Position::here(state, position)))
     })

@@ -8,7 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
@@ -33,9 +34,9 @@ const WAITING: usize = 4096;
 const NOTICE: Duration = Duration::from_millis(25);
 /// How long a reader trusts that silence means no news.
 const POLL: Duration = Duration::from_millis(200);
-/// How long a reader rests after a short page, and after a longer one that was not full.
-const REST: Duration = Duration::from_millis(20);
+/// How long a reader rests after a page that was not full, and how much longer after a short one.
 const BREATH: Duration = Duration::from_millis(5);
+const REST: Duration = Duration::from_millis(15);
 /// Events of a short page: what they cost its reader hardly depends on how many they are.
 const SHORT: usize = 50;
 const NOTICE_CHANNEL: &str = "verbatim_log";
@@ -120,6 +121,8 @@ pub struct Store {
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
     progress: watch::Sender<()>,
+    fed: watch::Sender<()>,
+    hurried: Arc<Notify>,
     epoch: i32,
     erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
@@ -166,6 +169,8 @@ impl Store {
             appends,
             head,
             progress: watch::Sender::new(()),
+            fed: watch::Sender::new(()),
+            hurried: Arc::default(),
             epoch,
             erasures_seen,
             round_trips,
@@ -251,9 +256,19 @@ impl Store {
     }
 
     /// Changes when a reader of the log in this process has read on: whoever waits for that looks
-    /// again.
+    /// again. As long as somebody does, readers rest less.
     pub fn progress(&self) -> &watch::Sender<()> {
         &self.progress
+    }
+
+    /// The same of those who feed read models.
+    pub fn fed(&self) -> &watch::Sender<()> {
+        &self.fed
+    }
+
+    /// Ends the rests of all readers: somebody has begun to wait.
+    pub fn hurry(&self) {
+        self.hurried.notify_waiters();
     }
 
     /// How many batches were sent: what group commit saves can be seen here.
@@ -264,7 +279,7 @@ impl Store {
     /// Waits until the log has grown past `position`, or long enough to look again.
     pub async fn wait_past(&self, position: i64) {
         let mut head = self.head.subscribe();
-        let _ = tokio::time::timeout(POLL, head.wait_for(|head| *head > position)).await;
+        let _ = timeout(POLL, head.wait_for(|head| *head > position)).await;
         if self.head() <= position
             && let Ok(found) = log::head(&self.pool).await
         {
@@ -274,10 +289,17 @@ impl Store {
 
     /// Rests after a page of `taken` events for which up to `limit` were asked for, unless it was
     /// full: what comes meanwhile shares the next page, which costs its reader a round trip or two
-    /// however short it is, and the feeder that for each read model.
+    /// however short it is, and the feeder that for each read model. After a short page it rests longer,
+    /// unless somebody waits.
     pub async fn rest_after(&self, taken: usize, limit: i64) {
-        if (taken as i64) < limit {
-            tokio::time::sleep(if taken < SHORT { REST } else { BREATH }).await;
+        if taken as i64 >= limit {
+            return;
+        }
+        sleep(BREATH).await;
+        let hurried = self.hurried.notified();
+        let awaited = self.fed.receiver_count() + self.progress.receiver_count() > 0;
+        if taken < SHORT && !awaited {
+            let _ = timeout(REST, hurried).await;
         }
     }
 
@@ -395,7 +417,7 @@ async fn tell(pool: Sessions, mut head: watch::Receiver<i64>) {
         if let Err(error) = told {
             tracing::debug!(%error, "Other processes were not told of new events; they poll");
         }
-        tokio::time::sleep(NOTICE).await;
+        sleep(NOTICE).await;
     }
 }
 
@@ -408,6 +430,6 @@ async fn hear(pool: Sessions, head: watch::Sender<i64>) {
                 raise(&head, notice.payload().parse().unwrap_or_default());
             }
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
     }
 }
