@@ -1,5 +1,6 @@
 //! One look for all who ask at about the same time: what group commit is for writing. Whoever asks
-//! while one is under way shares the next, so nobody is told what was so before they asked.
+//! while one is under way shares the next, so nobody is told what was so before they asked, but for
+//! who says that this will do.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -33,9 +33,9 @@ impl<Q, T, E> Default for Together<Q, T, E> {
     }
 }
 
-impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Clone> Together<Q, T, E> {
+impl<Q: Clone + Eq + Hash, T: Clone + Default, E> Together<Q, T, E> {
     /// The answer to this question, which is asked now or later. `ask` answers several; what it has no
-    /// answer to has an empty one.
+    /// answer to has an empty one. Where it fails each asks alone: it may have been the fault of one.
     pub(crate) async fn ask(
         &self,
         question: Q,
@@ -45,39 +45,52 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Clone> Together<Q, T, E> {
         self.waiting().push((question.clone(), answer));
         let turn = tokio::select! {
             biased;
-            Ok(told) = &mut answered => return told,
-            turn = timeout(PATIENCE, self.turn.lock()) => turn,
-        };
-        while turn.is_ok() {
-            match answered.try_recv() {
+            told = &mut answered => match told {
                 Ok(told) => return told,
-                Err(TryRecvError::Empty) => self.ask_for_some(&ask).await,
-                // Whoever took it along was called off.
-                Err(TryRecvError::Closed) => break,
+                Err(_) => None,
+            },
+            turn = timeout(PATIENCE, self.turn.lock()) => turn.ok(),
+        };
+        if let Some(_turn) = turn {
+            loop {
+                match answered.try_recv() {
+                    Ok(told) => return told,
+                    Err(TryRecvError::Empty) => self.ask_for_some(&ask).await,
+                    // Whoever took it along was called off, or failed.
+                    Err(TryRecvError::Closed) => break,
+                }
             }
         }
+        // Nobody else need ask for it any more.
+        drop(answered);
         let mut found = ask(vec![question.clone()]).await?;
         Ok(found.remove(&question).unwrap_or_default())
     }
 
-    /// Asks for those who wait for the longest time.
+    /// Asks for those who have waited for the longest time.
     async fn ask_for_some(&self, ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>) {
         let mut askers: HashMap<Q, Vec<_>> = HashMap::new();
         for (question, answer) in self.next() {
             askers.entry(question).or_default().push(answer);
         }
-        let mut found = ask(askers.keys().cloned().collect()).await;
-        for (question, mut askers) in askers {
-            let told = match &mut found {
-                Ok(found) => Ok(found.remove(&question).unwrap_or_default()),
-                Err(error) => Err(error.clone()),
-            };
-            // Mostly there is only one. Any of them may have gone.
-            let last = askers.pop();
-            for asker in askers {
-                let _ = asker.send(told.clone());
+        // Any of them may have gone when they are told.
+        match ask(askers.keys().cloned().collect()).await {
+            Ok(mut found) => {
+                for (question, mut askers) in askers {
+                    let told = found.remove(&question).unwrap_or_default();
+                    let last = askers.pop();
+                    for asker in askers {
+                        let _ = asker.send(Ok(told.clone()));
+                    }
+                    let _ = last.map(|last| last.send(Ok(told)));
+                }
             }
-            let _ = last.map(|last| last.send(told));
+            Err(error) => {
+                let mut askers = askers.into_values().flatten();
+                if let (Some(only), None) = (askers.next(), askers.next()) {
+                    let _ = only.send(Err(error));
+                }
+            }
         }
     }
 
@@ -149,11 +162,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_all_who_asked_together_and_to_nobody_else() {
+    async fn whose_question_can_not_be_answered_spoils_nobody_elses() {
         let doubling = Doubling::new();
         let told = join_all([1, 0, 2].map(|question| doubling.of(question))).await;
-        assert_eq!(told, [Ok(2), Err("none of it".to_owned()), Err("none of it".to_owned())]);
-        assert_eq!(doubling.of(2).await, Ok(4));
+        assert_eq!(told, [Ok(2), Err("none of it".to_owned()), Ok(4)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![0, 2], vec![0], vec![2]]);
+        assert_eq!(doubling.of(0).await, Err("none of it".to_owned()));
+        assert_eq!(doubling.asked.borrow().len(), 5);
     }
 
     #[tokio::test]

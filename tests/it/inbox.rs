@@ -1,7 +1,5 @@
 //! What waits for an answer: filtered, searched, paged while it changes, and fresh on demand.
 
-mod together;
-
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -37,6 +37,7 @@ mod templates;
 mod tenancy;
 mod tickets;
 mod tidy;
+mod together;
 mod untrusted;
 mod webhooks;
 mod workspace;

@@ -1,15 +1,15 @@
-//! Many ask for pages of an inbox at the same time: what is read for several is what each of them
-//! would have been told alone.
+//! Many ask for pages of an inbox, or of conversations, at the same time: what is read for several is
+//! what each of them would have been told alone.
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use projections::Model;
-use projections::generation;
+use projections::conversation_messages::ConversationMessages;
 use projections::inbox::Inbox;
+use projections::{Model, generation};
 use sqlx::PgPool;
 
-use crate::support::{App, customer};
+use crate::support::{ANA, App, BEN, customer};
 use crate::workspace::{fresh_key, with_two};
 
 /// How many ask for the same at once, how often it is looked whether they all wait, and for how long.
@@ -43,23 +43,75 @@ async fn who_asks_together_with_others_sees_what_they_would_see_alone() {
         (&shop.owner, "q=ana"),
         (&agent, "q=ana"),
     ];
-    let ask = async |(key, query): (&str, &str)| {
-        let page = app.get(key, &format!("/v1/inbox?{query}")).await.expect(200);
-        (page.header("log-position").to_owned(), page.text)
+    let asked = asked.into_iter().map(|(key, query)| (key, format!("/v1/inbox?{query}")));
+    told_alike(&app, &Inbox, &asked.collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn who_asks_for_messages_together_with_others_gets_their_own_and_no_more_than_alone() {
+    let app = App::start().await;
+    let (shop, other) = (app.organization("Baraka").await, app.organization("Neema").await);
+    let (theirs, nobodys) = with_two(&app, &shop).await;
+    for second in 0..5 {
+        let said = format!("{second}, said Ben");
+        app.say(&shop, &BEN, &format!("wamid.b{second}"), 10 + second, &said).await;
+        let said = format!("{second}, said Ana");
+        app.say(&other, &ANA, &format!("wamid.a{second}"), second, &said).await;
+    }
+    let elsewhere = app.conversation(&other, &ANA).await;
+    let agent = fresh_key(&app, &shop).await;
+    app.settle().await;
+    let path = |conversation: &str, query: &str| {
+        format!("/v1/conversations/{conversation}/messages?{query}")
+    };
+    let first = app.get(&shop.owner, &path(&nobodys, "limit=2")).await.expect(200).json();
+    let next = format!("limit=2&cursor={}", first["meta"]["next_cursor"].as_str().unwrap());
+    let asked = [
+        (&shop.owner, path(&theirs, "")),
+        (&shop.owner, path(&nobodys, "")),
+        (&shop.owner, path(&nobodys, "limit=2")),
+        (&shop.owner, path(&nobodys, &next)),
+        (&shop.owner, path(&elsewhere, "")),
+        (&agent, path(&theirs, "")),
+        (&agent, path(&nobodys, "")),
+        (&other.owner, path(&elsewhere, "")),
+        (&other.owner, path(&elsewhere, "limit=3")),
+        (&other.owner, path(&nobodys, "")),
+    ];
+    let asked = asked.map(|(key, path)| (key.as_str(), path));
+    let told = told_alike(&app, &ConversationMessages, &asked).await;
+    let statuses: Vec<u16> = told.iter().map(|told| told.0).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 404, 404, 200, 200, 200, 404]);
+}
+
+/// Asks for each of these alone, and for all of them several times at once while nobody can read the
+/// model. Returns what each was told.
+async fn told_alike(
+    app: &App,
+    model: &'static dyn Model,
+    asked: &[(&str, String)],
+) -> Vec<(u16, String, String)> {
+    let ask = async |(key, path): &(&str, String)| {
+        let answer = app.get(key, path).await;
+        let told = match answer.status.as_u16() {
+            200 => answer.text.clone(),
+            status => answer.refused(status),
+        };
+        (answer.status.as_u16(), answer.header("log-position").to_owned(), told)
     };
     let mut alone = vec![];
-    for one in &asked {
-        alone.push(ask(*one).await);
+    for one in asked {
+        alone.push(ask(one).await);
     }
     let pool = &app.db.database.owner;
-    let live = generation::live(pool, &Inbox).await.unwrap().unwrap();
-    let table = Inbox.table(live.generation);
+    let live = generation::live(pool, model).await.unwrap().unwrap();
+    let table = model.table(live.generation);
     let mut held = pool.begin().await.unwrap();
     sqlx::query(&format!("lock table {table} in access exclusive mode"))
         .execute(&mut *held)
         .await
         .unwrap();
-    let together = join_all((0..EACH).flat_map(|_| asked.iter().map(|one| ask(*one))));
+    let together = join_all((0..EACH).flat_map(|_| asked.iter().map(&ask)));
     let released = async {
         all_wait(pool, &table).await;
         held.commit().await.unwrap();
@@ -69,6 +121,7 @@ async fn who_asks_together_with_others_sees_what_they_would_see_alone() {
         let which = number % asked.len();
         assert_eq!(told, &alone[which], "{:?}", asked[which]);
     }
+    alone
 }
 
 /// Until somebody waits for the table, and for some time nobody more comes.
