@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long others wait for one who looks before each looks alone: it may take long, or its session
 /// have gone silent.
@@ -25,21 +25,27 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    /// What a look finds that begins now or later. A failure should be part of `T`: others share it
-    /// instead of failing one after the other.
-    pub(crate) async fn look(&self, look: impl AsyncFnOnce() -> T) -> T {
-        self.look_since(Instant::now(), look).await
+    /// What a look finds that begins now or later, and so long after the one before at least that more
+    /// can share it. A failure should be part of `T`: others share it instead of failing one after the
+    /// other.
+    pub(crate) async fn look(&self, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
+        self.find(Instant::now(), apart, look).await
     }
 
     /// What a look finds that begins after `since`: perhaps somebody has looked already.
     pub(crate) async fn look_since(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
+        self.find(since, Duration::ZERO, look).await
+    }
+
+    async fn find(&self, since: Instant, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
         let Ok(mut latest) = timeout(PATIENCE, self.0.lock()).await else {
             return look().await;
         };
-        if let Some((begun, found)) = &*latest
-            && *begun > since
-        {
-            return found.clone();
+        if let Some((begun, found)) = &*latest {
+            if *begun > since {
+                return found.clone();
+            }
+            sleep_until(*begun + apart).await;
         }
         let begun = Instant::now();
         let found = look().await;
@@ -102,7 +108,7 @@ mod tests {
     /// Looks at what the cell holds when the look begins.
     async fn seen(shared: &Shared<u32>, looks: &Cell<u32>, cell: &Cell<u32>) -> u32 {
         shared
-            .look(async || {
+            .look(Duration::ZERO, async || {
                 looks.set(looks.get() + 1);
                 let found = cell.get();
                 yield_now().await;
@@ -116,6 +122,16 @@ mod tests {
         let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
         let found = join_all((0..50).map(|_| seen(&shared, &looks, &cell))).await;
         assert_eq!((found, looks.get()), (vec![1; 50], 2));
+    }
+
+    #[tokio::test]
+    async fn a_look_waits_for_more_to_share_it_but_the_first_for_nobody() {
+        let (shared, apart, asked) = (Shared::default(), Duration::from_millis(10), Instant::now());
+        let look = || shared.look(apart, async || Instant::now());
+        let first = look().await;
+        let others = join_all((0..3).map(|_| look())).await;
+        assert!(others[0] >= first + apart && first >= asked);
+        assert_eq!(others, [others[0]; 3]);
     }
 
     #[tokio::test]
@@ -135,7 +151,7 @@ mod tests {
             looks.set(looks.get() + 1);
             yield_now().await;
         };
-        let seen = |key| each.with(key, async |shared| shared.look(look).await);
+        let seen = |key| each.with(key, async |shared| shared.look(Duration::ZERO, look).await);
         join_all([1, 2, 1, 2, 1, 3].map(seen)).await;
         // The first who asks for something looks alone, the others together.
         assert_eq!(looks.get(), 5);

@@ -1,6 +1,7 @@
 //! What waits for an answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
@@ -30,6 +31,10 @@ pub(super) fn routes(api: &mut Api) {
         .is("inbox.list", "Lists conversations, the last to have news first")
         .refuses(422, &["parameter.invalid"]);
 }
+
+/// The same page is not read more often than this: all screens of a team ask for it whenever something
+/// happened.
+const APART: Duration = Duration::from_millis(10);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -150,7 +155,7 @@ async fn list(
         let items = shown(&state, &member, &contacts, cut.rows).await?;
         Ok(envelope::page(&live, items, cut.next).write())
     };
-    let found = state.inbox.with(wanted, async |shared| shared.look(look).await);
+    let found = state.inbox.with(wanted, async |shared| shared.look(APART, look).await);
     Ok(envelope::common(&live, found.await?))
 }
 
