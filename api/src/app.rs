@@ -76,7 +76,7 @@ pub(crate) struct MessagesPage {
 }
 
 /// Those who wait for them, each for those of one conversation.
-type NewestMessages = Together<Uuid, Vec<Shown>, Problem>;
+type NewestMessages = Together<Uuid, Vec<Shown>, Arc<projections::Error>>;
 
 /// What the handlers share.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use chrono::{DateTime, Utc};
+use event_store::news::News;
 use event_store::subscription::Subscription;
 use projections::Model;
 use projections::generation::{self, Generation};
@@ -14,7 +15,6 @@ use projections::letters::{self, Stale};
 use projections::standing::standing;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::State;
@@ -23,7 +23,7 @@ use crate::problem::{self, Problem};
 
 /// How long a read waits to be fresh enough.
 const PATIENCE: Duration = Duration::from_secs(5);
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long it is taken to be so which generations answer, and how far they have read at least.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -123,7 +123,7 @@ pub(crate) async fn ready(
     min: Option<Position>,
 ) -> Result<Live, Problem> {
     let (what, fed) = (format!("read model {}", model.name()), state.commands.store().fed());
-    reached(state, min, &what, fed, async || {
+    reached(min, &what, (fed, Duration::ZERO), async || {
         // Who has written before wants to know what is so now.
         let now = Instant::now();
         let since = if min.is_none() { now.checked_sub(MOMENT).unwrap_or(now) } else { now };
@@ -187,7 +187,7 @@ pub(crate) async fn followed(
     min: Option<Position>,
 ) -> Result<Live, Problem> {
     let progress = state.commands.store().progress();
-    reached(state, min, &format!("policy {policy}"), progress, async || {
+    reached(min, &format!("policy {policy}"), (progress, FIRST_PAUSE), async || {
         let position = Subscription::stands(state.commands.store(), policy).await?;
         Ok(Live::at(Position::here(state, position)))
     })
@@ -204,35 +204,31 @@ pub(crate) async fn logged(state: &State, min: Option<Position>) -> Result<Live,
     Ok(Live::at(position))
 }
 
-/// Looks where something stands until that is `min` or later, whenever there are `news` of it.
+/// Looks where something stands until that is `min` or later, whenever there are `news` of it, or of
+/// something else: then the look may wait for so long.
 pub(crate) async fn reached(
-    state: &State,
     min: Option<Position>,
     what: &str,
-    news: &watch::Sender<()>,
+    (news, pause): (&News, Duration),
     look: impl AsyncFn() -> Result<Live, Problem>,
 ) -> Result<Live, Problem> {
-    let (until, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
-    let mut waiting = None;
+    let (until, mut longest) = (Instant::now() + PATIENCE, FIRST_PAUSE);
+    let (mut told, mut waiting) = (news.listen(), None);
     loop {
         let live = look().await?;
         if live.is_as_fresh_as(min) {
             return Ok(live);
         }
-        if Instant::now() + pause > until {
+        if Instant::now() + longest > until {
             let detail = format!("{what} has not read that far yet");
             return Err(Problem::unavailable("read_model.lagging", detail)
                 .with("log_position", live.position.to_string()));
         }
-        let Some(news) = &mut waiting else {
-            waiting = Some(news.subscribe());
-            state.commands.store().hurry();
-            continue;
-        };
+        waiting.get_or_insert_with(|| news.wait());
         // Another process may be the one that reads.
         tokio::select! {
-            _ = news.changed() => {}
-            () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            _ = told.changed() => sleep(pause).await,
+            () = sleep(longest) => longest = (longest * 2).min(LONGEST_PAUSE),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -16,6 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many are answered together: enough to save most of the round trips, few enough that nobody
 /// waits for long on account of the others.
 const MOST: usize = 16;
+
+/// Whose fault a failure is.
+pub(crate) trait Blame {
+    /// Whether it may be due to one of the things that were asked for, and not to the machinery.
+    fn may_be_of_one(&self) -> bool;
+}
+
+impl Blame for Arc<projections::Error> {
+    fn may_be_of_one(&self) -> bool {
+        matches!(**self, projections::Error::Row { .. })
+    }
+}
 
 /// Somebody who asks for this.
 type Asker<Q, T, E> = (Q, oneshot::Sender<Result<T, E>>);
@@ -33,7 +45,7 @@ impl<Q, T, E> Default for Together<Q, T, E> {
     }
 }
 
-impl<Q: Clone + Eq + Hash, T: Clone + Default, E> Together<Q, T, E> {
+impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, E> {
     /// The answer to this question, which is asked now or later. `ask` answers several; what it has no
     /// answer to has an empty one. Where it fails each asks alone: it may have been the fault of one.
     pub(crate) async fn ask(
@@ -85,10 +97,10 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E> Together<Q, T, E> {
                     let _ = last.map(|last| last.send(Ok(told)));
                 }
             }
+            Err(error) if askers.len() > 1 && error.may_be_of_one() => {}
             Err(error) => {
-                let mut askers = askers.into_values().flatten();
-                if let (Some(only), None) = (askers.next(), askers.next()) {
-                    let _ = only.send(Err(error));
+                for asker in askers.into_values().flatten() {
+                    let _ = asker.send(Err(error.clone()));
                 }
             }
         }
@@ -118,10 +130,17 @@ mod tests {
 
     use super::*;
 
-    /// Doubles what is asked for but 13, and tells what was asked at once.
+    /// Doubles what is asked for but 13, and tells what was asked at once. What is below 1 can't be asked
+    /// for, and below 0 nothing can be.
     struct Doubling {
-        together: Together<u32, u32, String>,
-        asked: RefCell<Vec<Vec<u32>>>,
+        together: Together<i32, i32, i32>,
+        asked: RefCell<Vec<Vec<i32>>>,
+    }
+
+    impl Blame for i32 {
+        fn may_be_of_one(&self) -> bool {
+            *self == 0
+        }
     }
 
     impl Doubling {
@@ -129,13 +148,13 @@ mod tests {
             Doubling { together: Together::default(), asked: RefCell::default() }
         }
 
-        async fn of(&self, question: u32) -> Result<u32, String> {
-            let ask = async |mut questions: Vec<u32>| {
+        async fn of(&self, question: i32) -> Result<i32, i32> {
+            let ask = async |mut questions: Vec<i32>| {
                 questions.sort_unstable();
                 self.asked.borrow_mut().push(questions.clone());
                 yield_now().await;
-                if questions.contains(&0) {
-                    return Err("none of it".to_owned());
+                if let Some(wrong) = questions.iter().find(|question| **question < 1) {
+                    return Err(*wrong);
                 }
                 let known = questions.into_iter().filter(|question| *question != 13);
                 Ok(known.map(|question| (question, question * 2)).collect())
@@ -165,10 +184,18 @@ mod tests {
     async fn whose_question_can_not_be_answered_spoils_nobody_elses() {
         let doubling = Doubling::new();
         let told = join_all([1, 0, 2].map(|question| doubling.of(question))).await;
-        assert_eq!(told, [Ok(2), Err("none of it".to_owned()), Ok(4)]);
+        assert_eq!(told, [Ok(2), Err(0), Ok(4)]);
         assert_eq!(*doubling.asked.borrow(), [vec![1], vec![0, 2], vec![0], vec![2]]);
-        assert_eq!(doubling.of(0).await, Err("none of it".to_owned()));
+        assert_eq!(doubling.of(0).await, Err(0));
         assert_eq!(doubling.asked.borrow().len(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_machinery_is_told_to_all_who_asked_together() {
+        let doubling = Doubling::new();
+        let told = join_all([1, -1, 2].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Err(-1), Err(-1)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![-1, 2]]);
     }
 
     #[tokio::test]

@@ -71,7 +71,7 @@ async fn follow_on<P: Policy>(
     loop {
         match follow(commands, policy, &mut subscription).await? {
             0 => store.wait_past(subscription.position()).await,
-            taken => store.rest_after(taken, PAGE).await,
+            taken => store.progress().rest_after(taken, PAGE).await,
         }
     }
 }
@@ -116,7 +116,7 @@ async fn react<P: Policy>(
             .map_err(failed)?;
     }
     tx.commit().await.map_err(failed)?;
-    commands.store().progress().send_replace(());
+    commands.store().progress().tell();
     Ok(due)
 }
 

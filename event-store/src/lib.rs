@@ -13,6 +13,7 @@ pub mod keys;
 pub mod lease;
 pub mod log;
 pub mod measures;
+pub mod news;
 pub mod rate_limit;
 mod recent;
 mod secrets;

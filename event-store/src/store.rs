@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -23,6 +23,7 @@ use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
 use crate::lease::Leases;
 use crate::log::{self, Recorded};
+use crate::news::News;
 use crate::recent::Recent;
 use crate::secrets::secret_of;
 use crate::sessions::Sessions;
@@ -34,11 +35,6 @@ const WAITING: usize = 4096;
 const NOTICE: Duration = Duration::from_millis(25);
 /// How long a reader trusts that silence means no news.
 const POLL: Duration = Duration::from_millis(200);
-/// How long a reader rests after a page that was not full, and how much longer after a short one.
-const BREATH: Duration = Duration::from_millis(5);
-const REST: Duration = Duration::from_millis(15);
-/// Events of a short page: what they cost its reader hardly depends on how many they are.
-const SHORT: usize = 50;
 const NOTICE_CHANNEL: &str = "verbatim_log";
 
 /// Where an append went: its first and last position, and when. Without events, `last` is where
@@ -120,9 +116,8 @@ pub struct Store {
     clock: Clock,
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
-    progress: watch::Sender<()>,
-    fed: watch::Sender<()>,
-    hurried: Arc<Notify>,
+    progress: News,
+    fed: News,
     epoch: i32,
     erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
@@ -168,9 +163,8 @@ impl Store {
             clock,
             appends,
             head,
-            progress: watch::Sender::new(()),
-            fed: watch::Sender::new(()),
-            hurried: Arc::default(),
+            progress: News::default(),
+            fed: News::default(),
             epoch,
             erasures_seen,
             round_trips,
@@ -255,20 +249,14 @@ impl Store {
         *self.head.borrow()
     }
 
-    /// Changes when a reader of the log in this process has read on: whoever waits for that looks
-    /// again. As long as somebody does, readers rest less.
-    pub fn progress(&self) -> &watch::Sender<()> {
+    /// What those tell who follow the log in this process, but for those who feed read models.
+    pub fn progress(&self) -> &News {
         &self.progress
     }
 
-    /// The same of those who feed read models.
-    pub fn fed(&self) -> &watch::Sender<()> {
+    /// What those tell who feed read models.
+    pub fn fed(&self) -> &News {
         &self.fed
-    }
-
-    /// Ends the rests of all readers: somebody has begun to wait.
-    pub fn hurry(&self) {
-        self.hurried.notify_waiters();
     }
 
     /// How many batches were sent: what group commit saves can be seen here.
@@ -284,22 +272,6 @@ impl Store {
             && let Ok(found) = log::head(&self.pool).await
         {
             raise(&self.head, found);
-        }
-    }
-
-    /// Rests after a page of `taken` events for which up to `limit` were asked for, unless it was
-    /// full: what comes meanwhile shares the next page, which costs its reader a round trip or two
-    /// however short it is, and the feeder that for each read model. After a short page it rests longer,
-    /// unless somebody waits.
-    pub async fn rest_after(&self, taken: usize, limit: i64) {
-        if taken as i64 >= limit {
-            return;
-        }
-        sleep(BREATH).await;
-        let hurried = self.hurried.notified();
-        let awaited = self.fed.receiver_count() + self.progress.receiver_count() > 0;
-        if taken < SHORT && !awaited {
-            let _ = timeout(REST, hurried).await;
         }
     }
 

@@ -111,7 +111,7 @@ impl Subscription {
         let worker = self.store.worker().clone();
         self.move_to(self.position, &worker, UNHURRIED).await?;
         // Somebody may be waiting for this reader to come so far.
-        self.store.progress().send_replace(());
+        self.store.progress().tell();
         Ok(())
     }
 

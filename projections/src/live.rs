@@ -207,9 +207,9 @@ impl Feeder {
                 }
                 outcome => outcome?,
             }
-            self.store.fed().send_replace(());
+            self.store.fed().tell();
             match self.lane {
-                Lane::Present => self.store.rest_after(taken, limit).await,
+                Lane::Present => self.store.fed().rest_after(taken, limit).await,
                 Lane::Past if (taken as i64) < limit => tokio::time::sleep(REST).await,
                 Lane::Past => {}
             }

@@ -113,9 +113,9 @@ async fn feed(database: &Database, store: &Store, fence: i64) -> Result<Infallib
             subscription.advance(&mut tx, last).await?;
             replace(&mut tx, store, &values).await?;
             tx.commit().await?;
-            store.progress().send_replace(());
+            store.progress().tell();
         }
-        store.rest_after(taken, PAGE).await;
+        store.progress().rest_after(taken, PAGE).await;
     }
 }
 

@@ -150,9 +150,15 @@ impl From<sqlx::Error> for Problem {
 
 impl From<projections::Error> for Problem {
     fn from(error: projections::Error) -> Problem {
+        Problem::from(&error)
+    }
+}
+
+impl From<&projections::Error> for Problem {
+    fn from(error: &projections::Error) -> Problem {
         match error {
             projections::Error::Building(model) => building(model, 5),
-            error => unavailable(&error),
+            error => unavailable(error),
         }
     }
 }

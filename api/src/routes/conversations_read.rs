@@ -1,6 +1,7 @@
 //! Reading a conversation: where it stands, and what was said.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
@@ -96,9 +97,9 @@ async fn newest(
         seen_by: among.seen_by,
         limit,
     };
-    let ask = async |conversations: Vec<Uuid>| Ok(among.newest(conversations, limit).await?);
+    let ask = async |conversations| among.newest(conversations, limit).await.map_err(Arc::new);
     let newest = state.messages.with(asked, async |together| together.ask(conversation, ask).await);
-    newest.await
+    newest.await.map_err(|error| Problem::from(&*error))
 }
 
 async fn message(

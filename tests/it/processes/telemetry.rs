@@ -28,6 +28,7 @@ const ATTRIBUTES: &[&str] = &[
     "http.response.status_code",
     "http.route",
     "kind",
+    "lane",
     "outcome",
     "page",
     "position",
