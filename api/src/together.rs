@@ -47,7 +47,7 @@ impl<Q, T, E> Default for Together<Q, T, E> {
 
 impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, E> {
     /// The answer to this question, which is asked now or later. `ask` answers several; what it has no
-    /// answer to has an empty one. Where it fails each asks alone: it may have been the fault of one.
+    /// answer to has an empty one. Where what one of several asked for may be at fault each asks alone.
     pub(crate) async fn ask(
         &self,
         question: Q,
