@@ -45,29 +45,35 @@ pub(crate) async fn put(
     generation: i32,
     changes: &Changes,
 ) -> Result<(), Error> {
-    let table = model.table(generation);
-    let (key, columns) = (names(model.key()), names(model.columns()));
-    let set: Vec<String> = model.columns()[model.key().len()..]
-        .iter()
-        .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
-        .collect();
-    let over = format!("on conflict ({key}) do update set {}", set.join(", "));
-    for (rows, over) in [(&changes.inserts, ""), (&changes.upserts, over.as_str())] {
+    for (rows, over) in [(&changes.inserts, false), (&changes.upserts, true)] {
         if let Some(reason) = rows.unfit() {
             return Err(Error::Unfit { model: model.name(), reason: reason.to_owned() });
         }
-        if rows.rows() == 0 {
-            continue;
+        if rows.rows() > 0 {
+            let query = insertion(model, generation, over);
+            rows.bind(sqlx::query(&query)).execute(&mut *db).await?;
         }
-        let values = Columns::parameters(model.columns());
-        let query =
-            format!("insert into {table} ({columns}) select * from unnest({values}) {over}");
-        rows.bind(sqlx::query(&query)).execute(&mut *db).await?;
     }
     if changes.deleted > 0 {
         delete(db, model, generation, &changes.deletes).await?;
     }
     Ok(())
+}
+
+/// What takes rows in as arrays of columns, over those of the same keys or not.
+fn insertion(model: &dyn Model, generation: i32, over: bool) -> String {
+    let (table, columns) = (model.table(generation), names(model.columns()));
+    let values = Columns::parameters(model.columns());
+    let insert = format!("insert into {table} ({columns}) select * from unnest({values})");
+    if !over {
+        return insert;
+    }
+    let set: Vec<String> = model.columns()[model.key().len()..]
+        .iter()
+        .map(|c| format!("{0} = excluded.{0}", quoted(c.name)))
+        .collect();
+    let key = names(model.key());
+    format!("{insert} on conflict ({key}) do update set {}", set.join(", "))
 }
 
 /// Copies what changed in memory into a table that nobody else writes.
