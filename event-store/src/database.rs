@@ -125,13 +125,11 @@ impl Database {
             projector: pool(under("verbatim_projector"), connections.projector),
             worker: pool(under("verbatim_worker"), connections.worker),
             // A query within an organisation is planned without knowing which: once is enough.
-            app: Sessions::of(pool(
-                under("verbatim_app").options([
-                    ("lock_timeout", locked.as_str()),
-                    ("plan_cache_mode", "force_generic_plan"),
-                ]),
-                connections.app,
-            )),
+            app: Sessions::of(connections.app, |most| {
+                let settings =
+                    [("lock_timeout", locked.as_str()), ("plan_cache_mode", "force_generic_plan")];
+                pool(under("verbatim_app").options(settings), most)
+            }),
         }
     }
 

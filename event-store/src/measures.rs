@@ -27,17 +27,18 @@ pub fn look(store: &Store, database: &Database) {
     metrics::gauge!("verbatim_log_position").set(store.head() as f64);
     let Database { owner, projector, worker, app } = database;
     for (role, pool) in [("owner", owner), ("projector", projector), ("worker", worker)] {
-        tell_pool(role, pool, 0);
+        tell_pool(role, pool, (0, 0, 0));
     }
-    tell_pool("app", app.pool(), app.resting());
+    tell_pool("app", app.pool(), app.beside());
 }
 
-fn tell_pool(role: &'static str, pool: &PgPool, resting: usize) {
-    let (held, idle) = (pool.size() as usize, pool.num_idle() + resting);
+/// `beside` the pool: how many are held, how many of them rest, and how many there may be.
+fn tell_pool(role: &'static str, pool: &PgPool, (held, resting, most): (usize, usize, u32)) {
+    let (held, idle) = (pool.size() as usize + held, pool.num_idle() + resting);
     for (state, count) in [("idle", idle), ("at_work", held.saturating_sub(idle))] {
         metrics::gauge!("verbatim_database_connections", "role" => role, "state" => state)
             .set(count as f64);
     }
     metrics::gauge!("verbatim_database_connections_most", "role" => role)
-        .set(f64::from(pool.options().get_max_connections()));
+        .set(f64::from(pool.options().get_max_connections() + most));
 }

@@ -4,46 +4,90 @@
 //! turns on the few that are kept: a database does more for a few sessions than for many at once.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all, join3};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{ConnectOptions, Connection, Describe, Either, Error, Execute, Executor};
+use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::database::RESTED;
+use crate::database::{RESTED, WAIT};
 
 /// What an open log holds of its pool all the time: the appender's two lanes, and who hears of news.
-const HELD: usize = 3;
+const HELD: u32 = 3;
 /// How long a statement has a turn, and how long one waits for a turn before one asks the pool.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// A pool beside which some of its sessions are kept. Runs statements like the pool does; whoever
-/// wants a transaction asks the pool. Cheap to clone.
+/// A pool, and sessions that are kept beside it. Runs statements like the pool does; whoever wants a
+/// transaction asks the pool. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     pool: PgPool,
+    /// As many as may be kept have a room, and as many statements a turn.
+    most: u32,
     kept: Arc<Mutex<Vec<Kept>>>,
-    /// As many as are kept at the most.
+    rooms: Arc<Semaphore>,
     turns: Arc<Semaphore>,
-    most: usize,
 }
 
 struct Kept {
-    session: PoolConnection<Postgres>,
-    since: Instant,
+    session: PgConnection,
+    /// Where it was opened. There its answers come in: another runtime's thread has to be woken to
+    /// take them.
+    home: Id,
+    opened: Instant,
+    used: Instant,
+    _room: OwnedSemaphorePermit,
 }
 
-/// A session for one statement; without a turn it goes back to the pool.
-struct Taken {
-    session: PoolConnection<Postgres>,
-    turn: Option<OwnedSemaphorePermit>,
+impl Kept {
+    async fn open(options: &PgConnectOptions, room: OwnedSemaphorePermit) -> Result<Kept, Error> {
+        let opening = timeout(WAIT, options.connect()).await;
+        let session = opening.unwrap_or(Err(Error::PoolTimedOut))?;
+        let (home, now) = (Handle::current().id(), Instant::now());
+        Ok(Kept { session, home, opened: now, used: now, _room: room })
+    }
+
+    /// One that rested for long is asked, but not for long.
+    async fn is_well(&mut self) -> bool {
+        self.used.elapsed() < RESTED
+            || matches!(timeout(WAIT, self.session.ping()).await, Ok(Ok(())))
+    }
+}
+
+/// A session for one statement.
+enum Taken {
+    Kept(Kept),
+    Pooled(PoolConnection<Postgres>),
+}
+
+impl Deref for Taken {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Taken::Kept(kept) => &kept.session,
+            Taken::Pooled(session) => session,
+        }
+    }
+}
+
+impl DerefMut for Taken {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            Taken::Kept(kept) => &mut kept.session,
+            Taken::Pooled(session) => session,
+        }
+    }
 }
 
 /// Waits for a statement, whose turn somebody else gets if it takes long.
@@ -65,10 +109,10 @@ impl fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Keeps half of what the pool may hold and nobody else has for long.
-    pub(crate) fn of(pool: PgPool) -> Sessions {
-        let most = pool.options().get_max_connections() as usize;
-        Sessions::with(pool, most.saturating_sub(HELD) / 2)
+    /// Of so many connections half of what nobody has for long is kept, and the pool may have the rest.
+    pub(crate) fn of(connections: u32, pool: impl FnOnce(u32) -> PgPool) -> Sessions {
+        let most = connections.saturating_sub(HELD) / 2;
+        Sessions::with(pool(connections - most), most)
     }
 
     /// Keeps none.
@@ -76,34 +120,41 @@ impl Sessions {
         Sessions::with(pool, 0)
     }
 
-    fn with(pool: PgPool, most: usize) -> Sessions {
-        Sessions { pool, kept: Arc::default(), turns: Arc::new(Semaphore::new(most)), most }
+    fn with(pool: PgPool, most: u32) -> Sessions {
+        let permits = || Arc::new(Semaphore::new(most as usize));
+        Sessions { pool, most, kept: Arc::default(), rooms: permits(), turns: permits() }
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// How many are kept now.
-    pub(crate) fn resting(&self) -> usize {
-        self.kept().len()
+    /// How many are kept beside the pool, those at work included; how many of them rest; and how many
+    /// there may be.
+    pub(crate) fn beside(&self) -> (usize, usize, u32) {
+        (self.most as usize - self.rooms.available_permits(), self.kept().len(), self.most)
     }
 
     /// Waits until all sessions have come back, and ends them.
     pub async fn close(&self) {
-        // From here on none is kept any more, and the pool waits for those that are.
-        let closing = self.pool.close();
-        self.kept().clear();
-        closing.await;
+        // From here on none is kept any more.
+        let pool = self.pool.close();
+        self.turns.close();
+        let resting = std::mem::take(&mut *self.kept());
+        let end = async |Kept { session, _room, .. }| {
+            // It has answered all that it was asked; how it ends changes nothing.
+            let _ = session.close().await;
+        };
+        let at_work = self.rooms.acquire_many(self.most);
+        let _ = join3(pool, join_all(resting.into_iter().map(end)), at_work).await;
     }
 
-    async fn take(&self) -> Result<Taken, Error> {
-        let turn = self.turn().await;
-        let session = match turn {
-            Some(_) => self.kept_or_new().await?,
-            None => self.pool.acquire().await?,
-        };
-        Ok(Taken { session, turn })
+    /// A kept session for who has a turn, one of the pool's for others, or where none can be had.
+    async fn take(&self, has_turn: bool) -> Result<Taken, Error> {
+        if has_turn && let Some(kept) = self.keep_or_open().await {
+            return Ok(Taken::Kept(kept));
+        }
+        Ok(Taken::Pooled(self.pool.acquire().await?))
     }
 
     async fn turn(&self) -> Option<OwnedSemaphorePermit> {
@@ -113,27 +164,38 @@ impl Sessions {
         timeout(PATIENCE, self.turns.clone().acquire_owned()).await.ok()?.ok()
     }
 
-    /// The session that rested for the shortest time. The pool asks those that rested for long.
-    async fn kept_or_new(&self) -> Result<PoolConnection<Postgres>, Error> {
+    /// One that rests and is at home here; a new one, while there is room; or one that rests at all.
+    async fn keep_or_open(&self) -> Option<Kept> {
+        let here = Handle::current().id();
         loop {
-            let kept = self.kept().pop();
-            match kept {
-                Some(Kept { session, since }) if since.elapsed() < RESTED => return Ok(session),
-                Some(long_rested) => drop(long_rested),
-                None => return self.pool.acquire().await,
+            let mut kept = match self.resting(|kept| kept.home == here) {
+                Some(kept) => kept,
+                None => match self.rooms.clone().try_acquire_owned() {
+                    Ok(room) => return Kept::open(&self.pool.connect_options(), room).await.ok(),
+                    Err(_) => self.resting(|_| true)?,
+                },
+            };
+            if kept.is_well().await {
+                return Some(kept);
             }
         }
     }
 
-    /// Only for one whose statement went well: any other goes back to the pool, which asks it. So
-    /// does one for which somebody may be waiting there.
-    fn keep(&self, taken: Taken) {
-        let Taken { session, turn: Some(_turn) } = taken else { return };
-        let most = self.pool.options().get_max_connections();
-        let free = self.pool.size() < most || self.pool.num_idle() > 0;
+    /// Of those that rest and are such, the one that has done so for the shortest time.
+    fn resting(&self, is_such: impl Fn(&Kept) -> bool) -> Option<Kept> {
         let mut kept = self.kept();
-        if free && !self.pool.is_closed() {
-            kept.push(Kept { session, since: Instant::now() });
+        let found = kept.iter().rposition(is_such)?;
+        Some(kept.remove(found))
+    }
+
+    /// Only for one whose statement went well. One of the pool's goes back there.
+    fn keep(&self, taken: Taken) {
+        let Taken::Kept(mut session) = taken else { return };
+        session.used = Instant::now();
+        let lifetime = self.pool.options().get_max_lifetime().unwrap_or(Duration::MAX);
+        let mut kept = self.kept();
+        if session.opened.elapsed() < lifetime && !self.pool.is_closed() {
+            kept.push(session);
         }
     }
 
@@ -154,10 +216,10 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         let fetched = async move {
-            let mut taken = sessions.take().await?;
-            let Taken { session, turn } = &mut taken;
+            let mut turn = sessions.turn().await;
+            let mut taken = sessions.take(turn.is_some()).await?;
             let fetched: Vec<_> =
-                within_turn(turn, session.fetch_many(query).try_collect()).await?;
+                within_turn(&mut turn, taken.fetch_many(query).try_collect()).await?;
             sessions.keep(taken);
             Ok::<_, Error>(stream::iter(fetched).map(Ok))
         };
@@ -170,9 +232,9 @@ impl Executor<'_> for &Sessions {
     {
         let sessions = self.clone();
         let fetched = async move {
-            let mut taken = sessions.take().await?;
-            let Taken { session, turn } = &mut taken;
-            let fetched = within_turn(turn, session.fetch_optional(query)).await?;
+            let mut turn = sessions.turn().await;
+            let mut taken = sessions.take(turn.is_some()).await?;
+            let fetched = within_turn(&mut turn, taken.fetch_optional(query)).await?;
             sessions.keep(taken);
             Ok(fetched)
         };
@@ -185,7 +247,7 @@ impl Executor<'_> for &Sessions {
         parameters: &'e [PgTypeInfo],
     ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>> {
         let sessions = self.clone();
-        async move { sessions.take().await?.session.prepare_with(sql, parameters).await }.boxed()
+        async move { sessions.take(false).await?.prepare_with(sql, parameters).await }.boxed()
     }
 
     fn describe<'e, 'q: 'e>(
@@ -193,7 +255,7 @@ impl Executor<'_> for &Sessions {
         sql: &'q str,
     ) -> BoxFuture<'e, Result<Describe<Postgres>, Error>> {
         let sessions = self.clone();
-        async move { sessions.take().await?.session.describe(sql).await }.boxed()
+        async move { sessions.take(false).await?.describe(sql).await }.boxed()
     }
 }
 
@@ -206,11 +268,14 @@ mod tests {
     #[tokio::test]
     async fn whoever_asks_the_pool_itself_finds_a_session_however_many_rest() {
         for most in 1..40 {
-            let pool = PgPoolOptions::new()
-                .max_connections(most)
-                .connect_lazy_with(PgConnectOptions::new());
-            let kept = Sessions::of(pool).most;
-            assert!(kept == 0 || kept + HELD < most as usize, "{kept} of {most}");
+            let pool = |most| {
+                let options = PgPoolOptions::new().max_connections(most);
+                options.connect_lazy_with(PgConnectOptions::new())
+            };
+            let sessions = Sessions::of(most, pool);
+            let left = sessions.pool().options().get_max_connections();
+            assert_eq!(sessions.most + left, most);
+            assert!(sessions.most == 0 || left > HELD, "{left} of {most}");
         }
     }
 }

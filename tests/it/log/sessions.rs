@@ -4,11 +4,14 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use event_store::database::Connections;
 use event_store::tenant::within;
 use event_store::transaction::begin;
+use event_store::{Database, Sessions};
 use futures_util::future::join_all;
 use sqlx::postgres::PgPoolOptions;
-use tokio::task::yield_now;
+use tokio::runtime;
+use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -96,4 +99,57 @@ async fn what_was_begun_for_nobody_is_over_before_the_next_has_the_session() {
         sqlx::query("vacuum claims").execute(&pool).await.unwrap();
     }
     assert!(gone > 10, "only {gone} went away before they had what they wanted");
+}
+
+/// Sessions of the test's database, three of which may be kept.
+fn kept_in(db: &TestDatabase) -> Sessions {
+    let options = (*db.database.owner.connect_options()).clone();
+    Database::attach(options, Connections { app: 9, worker: 1, projector: 1 }).app
+}
+
+/// The session that answered.
+async fn answered_by(sessions: &Sessions) -> i32 {
+    sqlx::query_scalar("select pg_backend_pid()").fetch_one(sessions).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_asks_on_another_runtime_has_sessions_that_were_opened_there() {
+    let db = TestDatabase::new().await;
+    let sessions = kept_in(&db);
+    let here = answered_by(&sessions).await;
+    let others = sessions.clone();
+    let elsewhere = spawn_blocking(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            [answered_by(&others).await, answered_by(&others).await, answered_by(&others).await]
+        })
+    });
+    let elsewhere = elsewhere.await.unwrap();
+    assert_ne!(elsewhere[0], here);
+    assert_eq!(elsewhere, [elsewhere[0]; 3]);
+    assert_eq!([answered_by(&sessions).await, answered_by(&sessions).await], [here; 2]);
+}
+
+#[tokio::test]
+async fn who_closes_the_database_leaves_no_session_behind() {
+    let db = TestDatabase::new().await;
+    let sessions = kept_in(&db);
+    let busy = (0..3).map(|_| sqlx::query("select pg_sleep(0.01)").execute(&sessions));
+    join_all(busy).await.into_iter().for_each(|answered| drop(answered.unwrap()));
+    let answered = answered_by(&sessions).await;
+    sessions.close().await;
+    assert!(sqlx::query("select 1").execute(&sessions).await.is_err());
+    let is_there = async || {
+        sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)")
+            .bind(answered)
+            .fetch_one(&db.database.owner)
+            .await
+            .unwrap()
+    };
+    let gone = async {
+        while is_there().await {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), gone).await.unwrap();
 }
