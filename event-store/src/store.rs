@@ -268,11 +268,6 @@ impl Store {
     pub async fn wait_past(&self, position: i64) {
         let mut head = self.head.subscribe();
         let _ = timeout(POLL, head.wait_for(|head| *head > position)).await;
-        if self.head() <= position
-            && let Ok(found) = log::head(&self.pool).await
-        {
-            raise(&self.head, found);
-        }
     }
 
     /// Up to `limit` events after `position`, for those who follow the log: what one of them has
@@ -374,8 +369,9 @@ async fn watch_others(
     appender: tokio::task::JoinHandle<()>,
 ) {
     let told = tell(pool.clone(), head.subscribe());
-    let heard = hear(pool, head);
-    tokio::select! { _ = appender => {}, () = told => {}, () = heard => {} }
+    let seen = look(&pool, &head);
+    let heard = hear(&pool, &head);
+    tokio::select! { _ = appender => {}, () = told => {}, () = seen => {}, () = heard => {} }
 }
 
 async fn tell(pool: Sessions, mut head: watch::Receiver<i64>) {
@@ -393,13 +389,23 @@ async fn tell(pool: Sessions, mut head: watch::Receiver<i64>) {
     }
 }
 
-async fn hear(pool: Sessions, head: watch::Sender<i64>) {
+/// Looks for all who follow: news may be lost with the session that hears of them.
+async fn look(pool: &Sessions, head: &watch::Sender<i64>) {
+    loop {
+        sleep(POLL).await;
+        if let Ok(found) = log::head(pool).await {
+            raise(head, found);
+        }
+    }
+}
+
+async fn hear(pool: &Sessions, head: &watch::Sender<i64>) {
     loop {
         if let Ok(mut listener) = PgListener::connect_with(pool.pool()).await
             && listener.listen(NOTICE_CHANNEL).await.is_ok()
         {
             while let Ok(notice) = listener.recv().await {
-                raise(&head, notice.payload().parse().unwrap_or_default());
+                raise(head, notice.payload().parse().unwrap_or_default());
             }
         }
         sleep(Duration::from_secs(1)).await;
