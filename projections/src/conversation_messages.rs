@@ -8,6 +8,7 @@ use domain::conversation::{Author, Event, Message, Outgoing, Receipt};
 use domain::message::{Delivery, DeliveryError, Kind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::contacts::token;
@@ -66,18 +67,19 @@ pub struct Row {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// A message as somebody is shown it: the columns that are read by the page.
+/// A message as somebody is shown it: the columns that are read by the page. Short texts need no memory
+/// of their own.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Shown {
     pub conversation_id: Uuid,
     pub message_id: Uuid,
-    pub kind: Option<String>,
-    pub author: Option<String>,
+    pub kind: Option<SmolStr>,
+    pub author: Option<SmolStr>,
     pub contact_id: Option<Uuid>,
     pub cycle: Option<u32>,
     #[serde(deserialize_with = "time::read_if_any")]
     pub at: Option<DateTime<Utc>>,
-    pub message_order: Option<String>,
+    pub message_order: Option<SmolStr>,
     pub body: Option<String>,
     pub edited: Option<Touch>,
     #[serde(deserialize_with = "sparse::deserialize")]
@@ -88,7 +90,7 @@ pub struct Shown {
     #[serde(deserialize_with = "sparse::deserialize")]
     pub conflicts: Vec<Version>,
     pub imported: bool,
-    pub delivery: Option<String>,
+    pub delivery: Option<SmolStr>,
     #[serde(deserialize_with = "sparse::deserialize")]
     pub receipts: BTreeMap<String, DateTime<Utc>>,
     #[serde(deserialize_with = "sparse::deserialize")]
@@ -423,7 +425,11 @@ pub type Cursor = (DateTime<Utc>, String, Uuid);
 impl Shown {
     /// Where a page goes on behind this row.
     pub fn cursor(&self) -> Option<Cursor> {
-        Some((self.at?, self.message_order.clone().unwrap_or_default(), self.message_id))
+        Some((
+            self.at?,
+            self.message_order.as_deref().unwrap_or_default().to_owned(),
+            self.message_id,
+        ))
     }
 }
 

@@ -15,6 +15,7 @@ use projections::inbox::{self, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::State;
@@ -155,10 +156,10 @@ enum Item {
 #[schemars(rename = "ShownNote")]
 struct Note {
     id: Uuid,
-    #[schemars(extend("const" = "note"))]
-    kind: Option<String>,
+    #[schemars(with = "Option<String>", extend("const" = "note"))]
+    kind: Option<SmolStr>,
     #[schemars(with = "Option<Author>")]
-    author: Option<String>,
+    author: Option<SmolStr>,
     #[serde(serialize_with = "time::write_if_any")]
     at: Option<DateTime<Utc>>,
     cycle: Option<u32>,
@@ -176,9 +177,9 @@ struct Note {
 struct Message {
     id: Uuid,
     #[schemars(with = "Option<Kind>")]
-    kind: Option<String>,
+    kind: Option<SmolStr>,
     #[schemars(with = "Option<Author>")]
-    author: Option<String>,
+    author: Option<SmolStr>,
     contact_id: Option<Uuid>,
     #[serde(serialize_with = "time::write_if_any")]
     at: Option<DateTime<Utc>>,
@@ -244,8 +245,8 @@ const DELIVERIES: [&str; 8] =
 
 #[derive(Serialize, JsonSchema)]
 struct Delivery {
-    #[schemars(extend("enum" = DELIVERIES))]
-    status: String,
+    #[schemars(with = "String", extend("enum" = DELIVERIES))]
+    status: SmolStr,
     /// When it came that far, by status.
     #[schemars(example = serde_json::json!({"delivered": "2026-01-31T09:00:02Z"}))]
     receipts: BTreeMap<String, DateTime<Utc>>,
