@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long it is taken to be so which generations answer, and how far they have read at least.
-const MOMENT: Duration = Duration::from_millis(5);
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// A place in the log: `<epoch>.<position>`. Positions of another epoch mean nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

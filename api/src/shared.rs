@@ -8,19 +8,31 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::sync::oneshot::{self, Sender};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long others wait for one who looks before each looks alone: it may take long, or its session
 /// have gone silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What was found last, and when the look began that found it.
 #[derive(Debug)]
-pub(crate) struct Shared<T>(Mutex<Option<(Instant, T)>>);
+pub(crate) struct Shared<T> {
+    known: std::sync::Mutex<Known<T>>,
+    /// Whoever has it looks for all who wait.
+    turn: Mutex<()>,
+}
+
+/// What was found last, and when the look began that found it; and who waits for the next.
+#[derive(Debug)]
+struct Known<T> {
+    latest: Option<(Instant, T)>,
+    waiting: Vec<Sender<T>>,
+}
 
 impl<T> Default for Shared<T> {
     fn default() -> Self {
-        Shared(Mutex::default())
+        let known = Known { latest: None, waiting: vec![] };
+        Shared { known: std::sync::Mutex::new(known), turn: Mutex::default() }
     }
 }
 
@@ -34,23 +46,47 @@ impl<T: Clone> Shared<T> {
 
     /// What a look finds that begins after `since`: perhaps somebody has looked already.
     pub(crate) async fn look_since(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
-        self.find(since, Duration::ZERO, look).await
+        match self.found_after(since) {
+            Some(found) => found,
+            None => self.find(since, Duration::ZERO, look).await,
+        }
     }
 
+    /// All who wait are told at once: to hand on from one to the next would wake another thread for each.
     async fn find(&self, since: Instant, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
-        let Ok(mut latest) = timeout(PATIENCE, self.0.lock()).await else {
-            return look().await;
+        let (answer, mut answered) = oneshot::channel();
+        self.known().waiting.push(answer);
+        let turn = tokio::select! {
+            biased;
+            Ok(found) = &mut answered => return found,
+            turn = timeout(PATIENCE, self.turn.lock()) => turn,
         };
-        if let Some((begun, found)) = &*latest {
-            if *begun > since {
-                return found.clone();
-            }
-            sleep_until(*begun + apart).await;
+        let Ok(_turn) = turn else { return look().await };
+        if let Some(found) = self.found_after(since) {
+            return found;
         }
-        let begun = Instant::now();
+        let before = self.known().latest.as_ref().map(|(begun, _)| *begun);
+        if let Some(before) = before {
+            sleep_until(before + apart).await;
+        }
+        let (begun, waiting) = (Instant::now(), std::mem::take(&mut self.known().waiting));
         let found = look().await;
-        *latest = Some((begun, found.clone()));
+        self.known().latest = Some((begun, found.clone()));
+        for answer in waiting {
+            // They may have gone.
+            let _ = answer.send(found.clone());
+        }
         found
+    }
+
+    fn found_after(&self, since: Instant) -> Option<T> {
+        let known = self.known();
+        let (begun, found) = known.latest.as_ref()?;
+        (*begun > since).then(|| found.clone())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known<T>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,6 +158,19 @@ mod tests {
         let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
         let found = join_all((0..50).map(|_| seen(&shared, &looks, &cell))).await;
         assert_eq!((found, looks.get()), (vec![1; 50], 2));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_one_who_is_called_off_looks_with_the_others() {
+        let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
+        let look = || Box::pin(seen(&shared, &looks, &cell));
+        let mut gone = [look(), look()];
+        let others = [look(), look(), look()];
+        assert!(gone[0].as_mut().now_or_never().is_none());
+        assert!(gone[1].as_mut().now_or_never().is_none());
+        let off = async { drop(gone) };
+        let (found, ()) = tokio::join!(join_all(others), off);
+        assert_eq!((found, looks.get()), (vec![1; 3], 2));
     }
 
     #[tokio::test]
