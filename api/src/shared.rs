@@ -26,7 +26,8 @@ pub(crate) struct Shared<T> {
 #[derive(Debug)]
 struct Known<T> {
     latest: Option<(Instant, T)>,
-    waiting: Vec<Sender<T>>,
+    /// Each with the moment after which a look must begin that will do for them.
+    waiting: Vec<(Instant, Sender<T>)>,
 }
 
 impl<T> Default for Shared<T> {
@@ -55,13 +56,17 @@ impl<T: Clone> Shared<T> {
     /// All who wait are told at once: to hand on from one to the next would wake another thread for each.
     async fn find(&self, since: Instant, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
         let (answer, mut answered) = oneshot::channel();
-        self.known().waiting.push(answer);
+        self.known().waiting.push((since, answer));
         let turn = tokio::select! {
             biased;
             Ok(found) = &mut answered => return found,
             turn = timeout(PATIENCE, self.turn.lock()) => turn,
         };
-        let Ok(_turn) = turn else { return look().await };
+        let Ok(_turn) = turn else {
+            drop(answered);
+            self.known().waiting.retain(|(_, answer)| !answer.is_closed());
+            return look().await;
+        };
         if let Some(found) = self.found_after(since) {
             return found;
         }
@@ -69,14 +74,19 @@ impl<T: Clone> Shared<T> {
         if let Some(before) = before {
             sleep_until(before + apart).await;
         }
-        let (begun, waiting) = (Instant::now(), std::mem::take(&mut self.known().waiting));
+        let begun = Instant::now();
         let found = look().await;
-        self.known().latest = Some((begun, found.clone()));
-        for answer in waiting {
+        self.tell(begun, &found);
+        found
+    }
+
+    fn tell(&self, begun: Instant, found: &T) {
+        let mut known = self.known();
+        known.latest = Some((begun, found.clone()));
+        for (_, answer) in known.waiting.extract_if(.., |(since, _)| *since < begun) {
             // They may have gone.
             let _ = answer.send(found.clone());
         }
-        found
     }
 
     fn found_after(&self, since: Instant) -> Option<T> {

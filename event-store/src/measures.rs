@@ -17,9 +17,9 @@ pub fn describe() {
     describe_gauge!("verbatim_log_position", "The newest position that this process heard of.");
     describe_gauge!(
         "verbatim_database_connections",
-        "Connections that a role's pool holds, idle or at work."
+        "Connections that a role holds, idle or at work."
     );
-    describe_gauge!("verbatim_database_connections_most", "How many a role's pool may hold.");
+    describe_gauge!("verbatim_database_connections_most", "How many a role may hold.");
 }
 
 /// Tells what is looked at only when somebody asks: where the log stands, and the pools.

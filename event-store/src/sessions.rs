@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, join_all, join3};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use scopeguard::{ScopeGuard, guard};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{ConnectOptions, Connection, Describe, Either, Error, Execute, Executor};
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::{Handle, Id};
@@ -26,6 +27,10 @@ use crate::database::{RESTED, WAIT};
 const HELD: u32 = 3;
 /// How long a statement has a turn, and how long one waits for a turn before one asks the pool.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a session that is asked whether it is well may take to say so.
+const PING: Duration = Duration::from_secs(1);
+/// How long a session counts whose statement nobody waits for.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A pool, and sessions that are kept beside it. Runs statements like the pool does; whoever wants a
 /// transaction asks the pool. Cheap to clone.
@@ -49,25 +54,37 @@ struct Kept {
     _room: OwnedSemaphorePermit,
 }
 
-impl Kept {
-    async fn open(options: &PgConnectOptions, room: OwnedSemaphorePermit) -> Result<Kept, Error> {
-        let opening = timeout(WAIT, options.connect()).await;
-        let session = opening.unwrap_or(Err(Error::PoolTimedOut))?;
-        let (home, now) = (Handle::current().id(), Instant::now());
-        Ok(Kept { session, home, opened: now, used: now, _room: room })
-    }
+/// A session for one statement.
+enum Taken {
+    Kept(ScopeGuard<Loan, fn(Loan)>),
+    Pooled(PoolConnection<Postgres>),
+}
 
-    /// One that rested for long is asked, but not for long.
-    async fn is_well(&mut self) -> bool {
-        self.used.elapsed() < RESTED
-            || matches!(timeout(WAIT, self.session.ping()).await, Ok(Ok(())))
+struct Loan {
+    kept: Kept,
+    sessions: Sessions,
+}
+
+/// What becomes of a session whose statement failed, or whose caller went away. The database may be at
+/// it still: so long the session counts.
+fn abandon(Loan { mut kept, sessions }: Loan) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            if matches!(timeout(ABANDONED, kept.session.ping()).await, Ok(Ok(()))) {
+                sessions.keep(kept);
+            }
+        });
     }
 }
 
-/// A session for one statement.
-enum Taken {
-    Kept(Kept),
-    Pooled(PoolConnection<Postgres>),
+impl Taken {
+    /// It has answered, and may answer somebody else.
+    fn done(self) {
+        if let Taken::Kept(loan) = self {
+            let Loan { kept, sessions } = ScopeGuard::into_inner(loan);
+            sessions.keep(kept);
+        }
+    }
 }
 
 impl Deref for Taken {
@@ -75,7 +92,7 @@ impl Deref for Taken {
 
     fn deref(&self) -> &PgConnection {
         match self {
-            Taken::Kept(kept) => &kept.session,
+            Taken::Kept(loan) => &loan.kept.session,
             Taken::Pooled(session) => session,
         }
     }
@@ -84,7 +101,7 @@ impl Deref for Taken {
 impl DerefMut for Taken {
     fn deref_mut(&mut self) -> &mut PgConnection {
         match self {
-            Taken::Kept(kept) => &mut kept.session,
+            Taken::Kept(loan) => &mut loan.kept.session,
             Taken::Pooled(session) => session,
         }
     }
@@ -147,14 +164,19 @@ impl Sessions {
         };
         let at_work = self.rooms.acquire_many(self.most);
         let _ = join3(pool, join_all(resting.into_iter().map(end)), at_work).await;
+        self.rooms.close();
     }
 
     /// A kept session for who has a turn, one of the pool's for others, or where none can be had.
     async fn take(&self, has_turn: bool) -> Result<Taken, Error> {
-        if has_turn && let Some(kept) = self.keep_or_open().await {
-            return Ok(Taken::Kept(kept));
-        }
-        Ok(Taken::Pooled(self.pool.acquire().await?))
+        let found = timeout(WAIT, async {
+            if has_turn && let Some(kept) = self.keep_or_open().await {
+                let loan = Loan { kept, sessions: self.clone() };
+                return Ok(Taken::Kept(guard(loan, abandon)));
+            }
+            Ok(Taken::Pooled(self.pool.acquire().await?))
+        });
+        found.await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
     async fn turn(&self) -> Option<OwnedSemaphorePermit> {
@@ -170,31 +192,51 @@ impl Sessions {
         loop {
             let mut kept = match self.resting(|kept| kept.home == here) {
                 Some(kept) => kept,
-                None => match self.rooms.clone().try_acquire_owned() {
-                    Ok(room) => return Kept::open(&self.pool.connect_options(), room).await.ok(),
-                    Err(_) => self.resting(|_| true)?,
+                None => match self.open(here).await {
+                    Some(new) => return Some(new),
+                    None => self.resting(|_| true)?,
                 },
             };
-            if kept.is_well().await {
+            if self.is_well(&mut kept).await {
                 return Some(kept);
             }
         }
     }
 
+    async fn open(&self, home: Id) -> Option<Kept> {
+        let room = self.rooms.clone().try_acquire_owned().ok()?;
+        let session = self.pool.connect_options().connect().await.ok()?;
+        let now = Instant::now();
+        Some(Kept { session, home, opened: now, used: now, _room: room })
+    }
+
     /// Of those that rest and are such, the one that has done so for the shortest time.
     fn resting(&self, is_such: impl Fn(&Kept) -> bool) -> Option<Kept> {
+        let lifetime = self.pool.options().get_max_lifetime().unwrap_or(Duration::MAX);
         let mut kept = self.kept();
+        kept.retain(|kept| kept.opened.elapsed() < lifetime);
         let found = kept.iter().rposition(is_such)?;
         Some(kept.remove(found))
     }
 
-    /// Only for one whose statement went well. One of the pool's goes back there.
-    fn keep(&self, taken: Taken) {
-        let Taken::Kept(mut session) = taken else { return };
+    /// One that rested for long is asked. Where one says nothing the others have probably vanished, too.
+    async fn is_well(&self, kept: &mut Kept) -> bool {
+        if kept.used.elapsed() < RESTED {
+            return true;
+        }
+        match timeout(PING, kept.session.ping()).await {
+            Ok(told) => told.is_ok(),
+            Err(_) => {
+                self.kept().clear();
+                false
+            }
+        }
+    }
+
+    fn keep(&self, mut session: Kept) {
         session.used = Instant::now();
-        let lifetime = self.pool.options().get_max_lifetime().unwrap_or(Duration::MAX);
         let mut kept = self.kept();
-        if session.opened.elapsed() < lifetime && !self.pool.is_closed() {
+        if !self.pool.is_closed() {
             kept.push(session);
         }
     }
@@ -220,7 +262,7 @@ impl Executor<'_> for &Sessions {
             let mut taken = sessions.take(turn.is_some()).await?;
             let fetched: Vec<_> =
                 within_turn(&mut turn, taken.fetch_many(query).try_collect()).await?;
-            sessions.keep(taken);
+            taken.done();
             Ok::<_, Error>(stream::iter(fetched).map(Ok))
         };
         stream::once(fetched).try_flatten().boxed()
@@ -235,7 +277,7 @@ impl Executor<'_> for &Sessions {
             let mut turn = sessions.turn().await;
             let mut taken = sessions.take(turn.is_some()).await?;
             let fetched = within_turn(&mut turn, taken.fetch_optional(query)).await?;
-            sessions.keep(taken);
+            taken.done();
             Ok(fetched)
         };
         fetched.boxed()

@@ -18,7 +18,7 @@ use crate::appender::{Appender, Request};
 use crate::batch::{Append, Claim, Refusal, Written};
 use crate::claims::Claims;
 use crate::codec::Codec;
-use crate::database::Database;
+use crate::database::{Database, WAIT};
 use crate::keyring::Keyring;
 use crate::keys::{KeyError, MasterKey};
 use crate::lease::Leases;
@@ -393,7 +393,8 @@ async fn tell(pool: Sessions, mut head: watch::Receiver<i64>) {
 async fn look(pool: &Sessions, head: &watch::Sender<i64>) {
     loop {
         sleep(POLL).await;
-        if let Ok(found) = log::head(pool).await {
+        // Its session may have gone silent.
+        if let Ok(Ok(found)) = timeout(WAIT, log::head(pool)).await {
             raise(head, found);
         }
     }

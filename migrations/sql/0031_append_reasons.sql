@@ -85,8 +85,11 @@ declare
   reasons json[]; bad int[] := '{}'; places int[];
 begin
   perform pg_advisory_xact_lock(7201);
-  select position, recorded_at, (select no from erasures order by no desc limit 1)
-    into last, was, erased from events order by position desc limit 1;
+  select e.position, e.recorded_at, (select no from erasures order by no desc limit 1)
+    into last, was, erased
+    from (select) one
+    left join lateral (select position, recorded_at from events order by position desc limit 1) e
+      on true;
   first := coalesce(last, 0) + 1;
   at := greatest(coalesce(clock, clock_timestamp()), was);
   if erasures_seen is distinct from erased then

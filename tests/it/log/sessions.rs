@@ -21,10 +21,10 @@ use crate::support::TestDatabase;
 async fn whoever_waits_for_a_session_gets_one_however_busy_the_others_are() {
     let db = TestDatabase::new().await;
     let sessions = &db.database.app;
-    let most = sessions.pool().options().get_max_connections();
-    // One session is left to all.
-    let _held = join_all((1..most).map(|_| sessions.pool().acquire())).await;
-    let busy = (0..most).map(async |_| {
+    let pooled = sessions.pool().options().get_max_connections();
+    // One of the pool's and the one that is kept are left to all.
+    let _held = join_all((1..pooled).map(|_| sessions.pool().acquire())).await;
+    let busy = (0..pooled).map(async |_| {
         loop {
             sqlx::query("select pg_sleep(0.002)").execute(sessions).await.unwrap();
         }
@@ -45,7 +45,8 @@ async fn whoever_waits_for_a_session_gets_one_however_busy_the_others_are() {
 async fn a_short_question_does_not_wait_for_the_answers_to_long_ones() {
     let db = TestDatabase::new().await;
     let sessions = &db.database.app;
-    let all_but_one = 1..sessions.pool().options().get_max_connections();
+    // The kept one and the pool's are one more.
+    let all_but_one = 0..sessions.pool().options().get_max_connections();
     let long = all_but_one.map(|_| sqlx::query("select pg_sleep(30)").execute(sessions));
     let short = sqlx::query("select 1").execute(sessions);
     tokio::select! {
@@ -101,10 +102,29 @@ async fn what_was_begun_for_nobody_is_over_before_the_next_has_the_session() {
     assert!(gone > 10, "only {gone} went away before they had what they wanted");
 }
 
+const CONNECTIONS: Connections = Connections { app: 9, worker: 1, projector: 1 };
+
 /// Sessions of the test's database, three of which may be kept.
 fn kept_in(db: &TestDatabase) -> Sessions {
     let options = (*db.database.owner.connect_options()).clone();
-    Database::attach(options, Connections { app: 9, worker: 1, projector: 1 }).app
+    Database::attach(options, CONNECTIONS).app
+}
+
+/// The name of all of them.
+async fn name_of(sessions: &Sessions) -> String {
+    sqlx::query_scalar("select current_setting('application_name')")
+        .fetch_one(sessions)
+        .await
+        .unwrap()
+}
+
+/// How many of them there are.
+async fn count(db: &TestDatabase, name: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from pg_stat_activity where application_name = $1")
+        .bind(name)
+        .fetch_one(&db.database.owner)
+        .await
+        .unwrap()
 }
 
 /// The session that answered.
@@ -131,23 +151,34 @@ async fn who_asks_on_another_runtime_has_sessions_that_were_opened_there() {
 }
 
 #[tokio::test]
+async fn callers_who_go_away_leave_no_more_sessions_than_there_may_be() {
+    let db = TestDatabase::new().await;
+    let sessions = kept_in(&db);
+    let name = name_of(&sessions).await;
+    for _ in 0..30 {
+        let asked = sqlx::query("select pg_sleep(2)").execute(&sessions);
+        assert!(timeout(Duration::from_millis(20), asked).await.is_err(), "nobody waits so long");
+        let there = count(&db, &name).await;
+        assert!(there <= i64::from(CONNECTIONS.app), "{there} sessions");
+    }
+    // What nobody waited for is over in the end.
+    assert_eq!(name_of(&sessions).await, name);
+}
+
+#[tokio::test]
 async fn who_closes_the_database_leaves_no_session_behind() {
     let db = TestDatabase::new().await;
     let sessions = kept_in(&db);
-    let busy = (0..3).map(|_| sqlx::query("select pg_sleep(0.01)").execute(&sessions));
-    join_all(busy).await.into_iter().for_each(|answered| drop(answered.unwrap()));
-    let answered = answered_by(&sessions).await;
+    let name = name_of(&sessions).await;
+    let long = || sqlx::query("select pg_sleep(0.3)").execute(&sessions);
+    join_all([long(), long(), long()]).await;
+    assert!(count(&db, &name).await > 1);
+    // One is at work, and its caller has gone.
+    assert!(timeout(Duration::from_millis(20), long()).await.is_err());
     sessions.close().await;
     assert!(sqlx::query("select 1").execute(&sessions).await.is_err());
-    let is_there = async || {
-        sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)")
-            .bind(answered)
-            .fetch_one(&db.database.owner)
-            .await
-            .unwrap()
-    };
     let gone = async {
-        while is_there().await {
+        while count(&db, &name).await > 0 {
             yield_now().await;
         }
     };
