@@ -8,14 +8,13 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use crate::aead::{self, NONCE, TAG};
 use crate::keyring::{Keyring, NewKey};
 use crate::keys;
 use crate::store::Error;
@@ -23,7 +22,6 @@ use crate::store::Error;
 const MARKER: &str = "$personal";
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 16 + 1 + 16 + 4;
-const NONCE: usize = 24;
 const COMMITMENT: usize = 16;
 /// All before the ciphertext.
 const HEAD: usize = HEADER + NONCE + COMMITMENT;
@@ -190,7 +188,7 @@ fn field_of(path: &str) -> [u8; 4] {
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
-fn commitment(key: &Key, nonce: &[u8]) -> [u8; COMMITMENT] {
+fn commitment(key: &Key, nonce: &[u8; NONCE]) -> [u8; COMMITMENT] {
     let hash: [u8; 32] = Sha256::new()
         .chain_update(b"verbatim/commit/1")
         .chain_update(key)
@@ -211,7 +209,7 @@ pub(crate) fn seal(
     plain: &[u8],
 ) -> Result<String, Error> {
     let nonce: [u8; NONCE] = keys::random()?;
-    let mut token = Vec::with_capacity(HEAD + plain.len() + 16);
+    let mut token = Vec::with_capacity(HEAD + plain.len() + TAG);
     token.push(VERSION);
     token.extend(subject.as_bytes());
     token.push(class);
@@ -220,10 +218,7 @@ pub(crate) fn seal(
     token.extend(nonce);
     token.extend(commitment(key, &nonce));
     let aad = [tenant.as_bytes().as_slice(), &token].concat();
-    let sealed = XChaCha20Poly1305::new(key.into())
-        .encrypt(XNonce::from_slice(&nonce), Payload { msg: plain, aad: &aad })
-        .map_err(|_| Error::BadToken)?;
-    token.extend(sealed);
+    token.extend(aead::seal(key, &nonce, &aad, plain).ok_or(Error::BadToken)?);
     Ok(BASE64.encode(token))
 }
 
@@ -235,7 +230,7 @@ impl Token {
         let bytes = BASE64.decode(text).map_err(|_| Error::BadToken)?;
         let known =
             bytes.first() == Some(&VERSION) && (1..=4).contains(bytes.get(17).unwrap_or(&0));
-        if !known || bytes.len() < HEAD + 16 {
+        if !known || bytes.len() < HEAD + TAG {
             return Err(Error::BadToken);
         }
         Ok(Token(bytes))
@@ -261,16 +256,14 @@ impl Token {
     /// What was sealed, as JSON.
     pub(crate) fn open(&self, key: &Key, tenant: Uuid) -> Result<String, Error> {
         let (head, sealed) = self.0.split_at(HEAD);
-        let nonce = &head[HEADER..HEADER + NONCE];
-        if commitment(key, nonce).ct_ne(&head[HEADER + NONCE..]).into() {
+        let (nonce, committed) = head[HEADER..].split_first_chunk().ok_or(Error::BadToken)?;
+        if commitment(key, nonce).ct_ne(committed).into() {
             return Err(Error::BadToken);
         }
         let mut aad = [0; 16 + HEAD];
         aad[..16].copy_from_slice(tenant.as_bytes());
         aad[16..].copy_from_slice(head);
-        let plain = XChaCha20Poly1305::new(key.into())
-            .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad })
-            .map_err(|_| Error::BadToken)?;
+        let plain = aead::open(key, nonce, &aad, sealed).ok_or(Error::BadToken)?;
         String::from_utf8(plain).map_err(|_| Error::BadToken)
     }
 }

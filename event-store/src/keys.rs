@@ -6,11 +6,11 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
+
+use crate::aead::{self, NONCE};
 
 /// The root of all keys: 32 bytes, told as 64 hex digits.
 #[derive(Clone)]
@@ -55,23 +55,18 @@ impl MasterKey {
 
     /// Encrypts what only this installation may read. `bound_to` must be told again to open it.
     pub(crate) fn wrap(&self, plain: &[u8], bound_to: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let nonce: [u8; 24] = random()?;
-        let sealed = self
-            .wrapper()
-            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: bound_to })
-            .map_err(|_| KeyError::NotAKey)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        let nonce: [u8; NONCE] = random()?;
+        let sealed = aead::seal(&self.wrapping_key(), &nonce, bound_to, plain);
+        Ok([nonce.as_slice(), &sealed.ok_or(KeyError::NotAKey)?].concat())
     }
 
     pub(crate) fn unwrap(&self, wrapped: &[u8], bound_to: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let (nonce, sealed) = wrapped.split_at_checked(24).ok_or(KeyError::WrongMasterKey)?;
-        self.wrapper()
-            .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: bound_to })
-            .map_err(|_| KeyError::WrongMasterKey)
+        let (nonce, sealed) = wrapped.split_first_chunk().ok_or(KeyError::WrongMasterKey)?;
+        aead::open(&self.wrapping_key(), nonce, bound_to, sealed).ok_or(KeyError::WrongMasterKey)
     }
 
-    fn wrapper(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&self.derive(b"verbatim/wrap/1", b"").into())
+    fn wrapping_key(&self) -> [u8; 32] {
+        self.derive(b"verbatim/wrap/1", b"")
     }
 
     /// The hash by which a tenant's personal value is looked up. Without the master key it says

@@ -1,6 +1,7 @@
 //! The log: opening its database, appending, reading, subscribing, and keeping personal data
 //! encrypted in it. It knows no business noun.
 
+mod aead;
 mod appender;
 mod batch;
 pub mod claims;
