@@ -81,9 +81,12 @@ impl<T: Clone> Shared<T> {
     }
 
     fn tell(&self, begun: Instant, found: &T) {
-        let mut known = self.known();
-        known.latest = Some((begun, found.clone()));
-        for (_, answer) in known.waiting.extract_if(.., |(since, _)| *since < begun) {
+        let waited: Vec<_> = {
+            let mut known = self.known();
+            known.latest = Some((begun, found.clone()));
+            known.waiting.extract_if(.., |(since, _)| *since < begun).collect()
+        };
+        for (_, answer) in waited {
             // They may have gone.
             let _ = answer.send(found.clone());
         }

@@ -1,9 +1,10 @@
-//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03, §2.3): ChaCha20-Poly1305 under a key that HChaCha20
-//! makes of the key and most of the nonce. Pages open hundreds of short values, which takes ring a
-//! fifth of the time that it takes portable code.
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03): ChaCha20-Poly1305 under a key that HChaCha20 makes
+//! of the key and most of the nonce. Pages open hundreds of short values, which takes ring a fifth of
+//! the time that it takes the crate that knows the whole of it.
 
 use chacha20::cipher::consts::U10;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroize;
 
 /// Bytes of a nonce, and of the tag behind what is sealed.
 pub(crate) const NONCE: usize = 24;
@@ -39,11 +40,12 @@ pub(crate) fn open(
 
 fn under(key: &[u8; 32], nonce: &[u8; NONCE]) -> Option<(LessSafeKey, Nonce)> {
     let (most, rest) = nonce.split_at(16);
-    let key = chacha20::hchacha::<U10>(key.into(), most.into());
+    let mut derived = chacha20::hchacha::<U10>(key.into(), most.into());
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &derived).ok();
+    derived.as_mut_slice().zeroize();
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(rest);
-    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).ok()?);
-    Some((key, Nonce::assume_unique_for_key(nonce)))
+    Some((LessSafeKey::new(key?), Nonce::assume_unique_for_key(nonce)))
 }
 
 #[cfg(test)]

@@ -27,10 +27,10 @@ use crate::database::{RESTED, WAIT};
 const HELD: u32 = 3;
 /// How long a statement has a turn, and how long one waits for a turn before one asks the pool.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long a session that is asked whether it is well may take to say so.
-const PING: Duration = Duration::from_secs(1);
-/// How long a session counts whose statement nobody waits for.
-const ABANDONED: Duration = Duration::from_secs(60);
+/// How long a session may take to open, or to say that it is well, before another one is looked for.
+const SILENT: Duration = Duration::from_secs(1);
+/// How long a session counts whose statement nobody waits for, or whose database has gone silent.
+const ABANDONED: Duration = Duration::from_secs(15);
 
 /// A pool, and sessions that are kept beside it. Runs statements like the pool does; whoever wants a
 /// transaction asks the pool. Cheap to clone.
@@ -163,7 +163,7 @@ impl Sessions {
             let _ = session.close().await;
         };
         let at_work = self.rooms.acquire_many(self.most);
-        let _ = join3(pool, join_all(resting.into_iter().map(end)), at_work).await;
+        let (.., _all) = join3(pool, join_all(resting.into_iter().map(end)), at_work).await;
         self.rooms.close();
     }
 
@@ -205,7 +205,7 @@ impl Sessions {
 
     async fn open(&self, home: Id) -> Option<Kept> {
         let room = self.rooms.clone().try_acquire_owned().ok()?;
-        let session = self.pool.connect_options().connect().await.ok()?;
+        let session = timeout(SILENT, self.pool.connect_options().connect()).await.ok()?.ok()?;
         let now = Instant::now();
         Some(Kept { session, home, opened: now, used: now, _room: room })
     }
@@ -224,7 +224,7 @@ impl Sessions {
         if kept.used.elapsed() < RESTED {
             return true;
         }
-        match timeout(PING, kept.session.ping()).await {
+        match timeout(SILENT, kept.session.ping()).await {
             Ok(told) => told.is_ok(),
             Err(_) => {
                 self.kept().clear();

@@ -56,6 +56,14 @@ async fn a_short_question_does_not_wait_for_the_answers_to_long_ones() {
     }
 }
 
+async fn told_nothing(sessions: &Sessions) {
+    let told: Option<String> = sqlx::query_scalar("select current_setting('app.tenant', true)")
+        .fetch_one(sessions)
+        .await
+        .unwrap();
+    assert_eq!(told.unwrap_or_default(), "");
+}
+
 #[tokio::test]
 async fn a_session_that_is_handed_on_knows_nothing_of_whom_it_served() {
     let db = TestDatabase::new().await;
@@ -67,13 +75,10 @@ async fn a_session_that_is_handed_on_knows_nothing_of_whom_it_served() {
             .await
             .unwrap();
         assert_eq!(served, Uuid::from_u128(7));
+        told_nothing(sessions).await;
         let refused = sqlx::query("select 1 / 0").execute(sessions).await;
         assert!(refused.is_err());
-        let told: Option<String> = sqlx::query_scalar("select current_setting('app.tenant', true)")
-            .fetch_one(sessions)
-            .await
-            .unwrap();
-        assert_eq!(told.unwrap_or_default(), "");
+        told_nothing(sessions).await;
     }
 }
 
@@ -118,13 +123,16 @@ async fn name_of(sessions: &Sessions) -> String {
         .unwrap()
 }
 
-/// How many of them there are.
-async fn count(db: &TestDatabase, name: &str) -> i64 {
-    sqlx::query_scalar("select count(*) from pg_stat_activity where application_name = $1")
-        .bind(name)
-        .fetch_one(&db.database.owner)
-        .await
-        .unwrap()
+/// How many of them there are, and how many are at work.
+async fn count(db: &TestDatabase, name: &str) -> (i64, i64) {
+    sqlx::query_as(
+        "select count(*), count(*) filter (where state = 'active') from pg_stat_activity
+          where application_name = $1",
+    )
+    .bind(name)
+    .fetch_one(&db.database.owner)
+    .await
+    .unwrap()
 }
 
 /// The session that answered.
@@ -158,10 +166,11 @@ async fn callers_who_go_away_leave_no_more_sessions_than_there_may_be() {
     for _ in 0..30 {
         let asked = sqlx::query("select pg_sleep(2)").execute(&sessions);
         assert!(timeout(Duration::from_millis(20), asked).await.is_err(), "nobody waits so long");
-        let there = count(&db, &name).await;
-        assert!(there <= i64::from(CONNECTIONS.app), "{there} sessions");
+        let (_, at_work) = count(&db, &name).await;
+        assert!(at_work <= i64::from(CONNECTIONS.app), "{at_work} at work");
     }
-    // What nobody waited for is over in the end.
+    assert!(count(&db, &name).await.1 > 3, "who goes away leaves something to be done");
+    // It is over in the end.
     assert_eq!(name_of(&sessions).await, name);
 }
 
@@ -171,14 +180,15 @@ async fn who_closes_the_database_leaves_no_session_behind() {
     let sessions = kept_in(&db);
     let name = name_of(&sessions).await;
     let long = || sqlx::query("select pg_sleep(0.3)").execute(&sessions);
-    join_all([long(), long(), long()]).await;
-    assert!(count(&db, &name).await > 1);
+    assert!(join_all([long(), long(), long()]).await.iter().all(Result::is_ok));
+    assert!(count(&db, &name).await.0 > 1);
     // One is at work, and its caller has gone.
     assert!(timeout(Duration::from_millis(20), long()).await.is_err());
     sessions.close().await;
+    assert_eq!(count(&db, &name).await.1, 0, "it was waited for");
     assert!(sqlx::query("select 1").execute(&sessions).await.is_err());
     let gone = async {
-        while count(&db, &name).await > 0 {
+        while count(&db, &name).await.0 > 0 {
             yield_now().await;
         }
     };
