@@ -72,8 +72,13 @@ impl Telemetry {
     }
 }
 
+/// A session that does not come back well is replaced, and whoever used it has been told: sqlx would
+/// warn of each that is at work when the program ends.
+const SILENT: &str = "sqlx_core::pool::connection=error";
+
 fn filter(otherwise: &str) -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise))
+    let told = EnvFilter::try_from_default_env();
+    told.unwrap_or_else(|_| EnvFilter::new(format!("{otherwise},{SILENT}")))
 }
 
 fn log<S>(settings: &Log) -> Box<dyn Layer<S> + Send + Sync>
