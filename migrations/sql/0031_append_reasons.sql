@@ -1,8 +1,9 @@
 -- Why an append is refused is looked for by a function of its own, where somebody has to be asked: its
 -- settings cost every append that enters them, and most are vouched for. What the arrays mean is told
--- in `append_events`, which keeps its arguments, and what it answers.
+-- in the migration before, and what `append_events` answers, but for a batch that is vouched for: it is
+-- written whole, or sent again with all its streams. Of one whose streams were left out nobody can say
+-- whether what stands in its way was written by itself, the first time that it was sent.
 create function append_reasons(
-    vouched boolean,
     s_append int[], s_tenant uuid[], s_type text[], s_id text[], s_expected bigint[],
     s_event uuid[],
     i_append int[], i_tenant uuid[], i_key bytea[],
@@ -30,9 +31,6 @@ begin
                             where e.aggregate_type = s_type[n] and e.aggregate_id = s_id[n]
                             order by e.sequence desc limit 1) cur on true
        where coalesce(cur.sequence, 0) <> s_expected[n] or cur.tenant_id <> s_tenant[n]);
-  end if;
-  if vouched and cardinality(reasons) = 0 then
-    return reasons;
   end if;
   if i_append is not null then
     reasons := reasons || array(
@@ -100,11 +98,16 @@ begin
     refused := '[{"append": 0, "why": "moved"}]';
     return;
   end if;
-  if s_append is not null or ended is null then
+  if ended is null then
     reasons := append_reasons(
-      ended is not null, s_append, s_tenant, s_type, s_id, s_expected, s_event,
-      i_append, i_tenant, i_key, c_append, c_tenant, c_scope, c_value,
-      k_append, k_tenant, k_subject, k_class);
+      s_append, s_tenant, s_type, s_id, s_expected, s_event, i_append, i_tenant, i_key,
+      c_append, c_tenant, c_scope, c_value, k_append, k_tenant, k_subject, k_class);
+  elsif s_append is not null and cardinality(append_reasons(
+      s_append, s_tenant, s_type, s_id, s_expected, s_event, null, null, null,
+      null, null, null, null, null, null, null, null)) > 0 then
+    -- It will be looked up with the rest.
+    refused := '[{"append": 0, "why": "moved"}]';
+    return;
   end if;
   if cardinality(reasons) > 0 then
     refused := array_to_json(reasons);

@@ -40,3 +40,24 @@ async fn who_followed_another_is_recognised_when_both_are_sent_again_in_one_batc
     }
     assert_eq!(log::head(store.worker()).await.unwrap(), 4);
 }
+
+#[tokio::test]
+async fn what_another_has_written_is_recognised_though_somebody_in_the_batch_is_refused() {
+    let db = TestDatabase::new().await;
+    let (store, other) = (db.store().await, db.store().await);
+    let repeated = claiming(append(&[("a", 0, 1)]), 7);
+    let written = other.append(repeated.clone()).await.unwrap();
+    other.append(append(&[("b", 0, 2)])).await.unwrap();
+    // From here on this one knows where the log ends, and vouches for what is new to it.
+    for expected in 0..3 {
+        store.append(append(&[("c", expected, 1)])).await.unwrap();
+    }
+    let late = append(&[("b", 1, 1)]);
+    let before = store.round_trips();
+    let (again, late) = tokio::join!(store.append(repeated), store.append(late));
+    assert_eq!(again.unwrap(), written);
+    assert!(matches!(late, Err(Error::Refused(Refusal::Version { actual: 2 }))), "{late:?}");
+    // Once vouched for, once with all that has to be looked up.
+    assert_eq!(store.round_trips() - before, 2);
+    assert_dense(&db).await;
+}
