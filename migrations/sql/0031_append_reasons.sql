@@ -1,8 +1,8 @@
 -- Why an append is refused is looked for by a function of its own, where somebody has to be asked: its
--- settings cost every append that enters them, and most are vouched for. What the arrays mean is told
--- in the migration before, and what `append_events` answers, but for a batch that is vouched for: it is
--- written whole, or sent again with all its streams. Of one whose streams were left out nobody can say
--- whether what stands in its way was written by itself, the first time that it was sent.
+-- settings cost every append that enters them, and most are vouched for. What the arrays mean, and what
+-- is answered, is told in the migration `append_events`, but for a batch that is vouched for: it is
+-- written whole, or sent again with all its streams. Of an append whose streams were left out nobody
+-- can say whether what stands in its way was written by itself, the first time that it was sent.
 create function append_reasons(
     s_append int[], s_tenant uuid[], s_type text[], s_id text[], s_expected bigint[],
     s_event uuid[],
