@@ -170,7 +170,7 @@ impl Sessions {
     /// A kept session for who has a turn, one of the pool's for others, or where none can be had.
     async fn take(&self, has_turn: bool) -> Result<Taken, Error> {
         let found = timeout(WAIT, async {
-            if has_turn && let Some(kept) = self.keep_or_open().await {
+            if has_turn && let Some(kept) = self.rested_or_opened().await {
                 let loan = Loan { kept, sessions: self.clone() };
                 return Ok(Taken::Kept(guard(loan, abandon)));
             }
@@ -187,7 +187,7 @@ impl Sessions {
     }
 
     /// One that rests and is at home here; a new one, while there is room; or one that rests at all.
-    async fn keep_or_open(&self) -> Option<Kept> {
+    async fn rested_or_opened(&self) -> Option<Kept> {
         let here = Handle::current().id();
         loop {
             let mut kept = match self.resting(|kept| kept.home == here) {
