@@ -12,6 +12,7 @@ use event_store::subscription::Subscription;
 use projections::Model;
 use projections::generation::{self, Generation};
 use projections::letters::{self, Stale};
+use projections::live::Lane;
 use projections::standing::standing;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -122,7 +123,8 @@ pub(crate) async fn ready(
     model: &'static dyn Model,
     min: Option<Position>,
 ) -> Result<Live, Problem> {
-    let (what, fed) = (format!("read model {}", model.name()), state.commands.store().fed());
+    let what = format!("read model {}", model.name());
+    let fed = Lane::of(model).news(state.commands.store());
     reached(min, &what, (fed, Duration::ZERO), async || {
         // Who has written before wants to know what is so now.
         let now = Instant::now();

@@ -117,7 +117,8 @@ pub struct Store {
     appends: mpsc::Sender<Request>,
     head: watch::Sender<i64>,
     progress: News,
-    fed: News,
+    present: News,
+    past: News,
     epoch: i32,
     erasures_seen: Arc<AtomicI64>,
     round_trips: Arc<AtomicU64>,
@@ -164,7 +165,8 @@ impl Store {
             appends,
             head,
             progress: News::default(),
-            fed: News::default(),
+            present: News::default(),
+            past: News::default(),
             epoch,
             erasures_seen,
             round_trips,
@@ -254,9 +256,14 @@ impl Store {
         &self.progress
     }
 
-    /// What those tell who feed read models.
-    pub fn fed(&self) -> &News {
-        &self.fed
+    /// What those tell who feed the read models of how things stand.
+    pub fn present(&self) -> &News {
+        &self.present
+    }
+
+    /// What those tell who feed the read models of what happened.
+    pub fn past(&self) -> &News {
+        &self.past
     }
 
     /// How many batches were sent: what group commit saves can be seen here.

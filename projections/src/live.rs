@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_store::lease::begin_anew;
+use event_store::news::News;
 use event_store::{Database, Store, log, transaction};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::watch;
@@ -25,8 +26,6 @@ use crate::{Error, MODELS, Model, letters};
 const PAGE: i64 = 1_000;
 /// Rows of one model that stay in memory between pages.
 const KEPT_ROWS: usize = 20_000;
-/// How long the past rests after a page that was not full: what comes meanwhile shares the next.
-const REST: Duration = Duration::from_millis(40);
 /// How often a feeder that has nothing to do looks for generations that a rebuild made live.
 const REFRESH: Duration = Duration::from_millis(200);
 /// What a server that builds missing read models beside its other work gives to that.
@@ -67,7 +66,7 @@ async fn follow(
 /// Which models are fed together. What somebody waits for on a screen is not kept waiting by what is
 /// looked up afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub enum Lane {
     /// How things stand.
     Present,
     /// What happened, and how often.
@@ -75,10 +74,18 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    pub(crate) fn of(model: &dyn Model) -> Lane {
+    pub fn of(model: &dyn Model) -> Lane {
         match model.source() {
             Source::Stream(_) => Lane::Present,
             Source::Position | Source::Bucket => Lane::Past,
+        }
+    }
+
+    /// What is told when it has read on.
+    pub fn news(self, store: &Store) -> &News {
+        match self {
+            Lane::Present => store.present(),
+            Lane::Past => store.past(),
         }
     }
 
@@ -207,12 +214,8 @@ impl Feeder {
                 }
                 outcome => outcome?,
             }
-            self.store.fed().tell();
-            match self.lane {
-                Lane::Present => self.store.fed().rest_after(taken, limit).await,
-                Lane::Past if (taken as i64) < limit => tokio::time::sleep(REST).await,
-                Lane::Past => {}
-            }
+            self.lane.news(&self.store).tell();
+            self.lane.news(&self.store).rest_after(taken, limit).await;
         }
     }
 
