@@ -1,9 +1,12 @@
 //! Values about a person. The log keeps them encrypted under a key of their own, so that
 //! destroying the key erases the person and leaves the log as it was written.
 
-use serde::de::{DeserializeOwned, Error as _};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// The key under which a personal value stands in JSON, so that the store finds it without knowing
@@ -66,37 +69,24 @@ impl<T> Personal<T> {
     }
 }
 
-#[derive(Serialize)]
-struct ClearRef<'a, T> {
+#[derive(Serialize, Deserialize)]
+struct Clear<V> {
     subject: Uuid,
     class: Class,
-    v: &'a T,
+    v: V,
 }
 
-#[derive(Deserialize)]
-struct ClearOwned<T> {
-    subject: Uuid,
-    class: Class,
-    v: T,
-}
-
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Marked<B> {
     #[serde(rename = "$personal")]
     body: B,
-}
-
-#[derive(Deserialize)]
-struct MarkedRaw {
-    #[serde(rename = "$personal")]
-    body: Box<RawValue>,
 }
 
 impl<T: Serialize> Serialize for Personal<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Personal::Clear { subject, class, value } => {
-                Marked { body: ClearRef { subject: *subject, class: *class, v: value } }
+                Marked { body: Clear { subject: *subject, class: *class, v: value } }
                     .serialize(serializer)
             }
             Personal::Encrypted(token) => Marked { body: token }.serialize(serializer),
@@ -105,19 +95,45 @@ impl<T: Serialize> Serialize for Personal<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Personal<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Personal<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let body = MarkedRaw::deserialize(deserializer)?.body;
-        match body.get().as_bytes().first() {
-            Some(b'"') => {
-                serde_json::from_str(body.get()).map(Personal::Encrypted).map_err(D::Error::custom)
-            }
-            Some(b'n') => Ok(Personal::Erased),
-            _ => {
-                let clear: ClearOwned<T> =
-                    serde_json::from_str(body.get()).map_err(D::Error::custom)?;
-                Ok(Personal::Clear { subject: clear.subject, class: clear.class, value: clear.v })
-            }
-        }
+        Ok(Marked::<Body<T>>::deserialize(deserializer)?.body.0)
+    }
+}
+
+/// What stands under the marker: a token, nothing, or the value with whose it is.
+struct Body<T>(Personal<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BodyVisitor(PhantomData)).map(Body)
+    }
+}
+
+struct BodyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for BodyVisitor<T> {
+    type Value = Personal<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a token, null, or an object with subject, class and v")
+    }
+
+    fn visit_str<E>(self, token: &str) -> Result<Personal<T>, E> {
+        Ok(Personal::Encrypted(token.to_owned()))
+    }
+
+    fn visit_string<E>(self, token: String) -> Result<Personal<T>, E> {
+        Ok(Personal::Encrypted(token))
+    }
+
+    fn visit_unit<E>(self) -> Result<Personal<T>, E> {
+        Ok(Personal::Erased)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Personal<T>, A::Error> {
+        let Clear { subject, class, v: value } =
+            Clear::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Personal::Clear { subject, class, value })
     }
 }
