@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// How long others wait for one who asks before each asks alone: it may take long, or its session
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many are answered together: enough to save most of the round trips, few enough that nobody
 /// waits for long on account of the others.
 const MOST: usize = 16;
+/// Questions under way at once: while those who asked the one are told, the database is at the other.
+const TURNS: usize = 2;
 
 /// Whose fault a failure is.
 pub(crate) trait Blame {
@@ -36,12 +38,12 @@ type Asker<Q, T, E> = (Q, oneshot::Sender<Result<T, E>>);
 #[derive(Debug)]
 pub(crate) struct Together<Q, T, E> {
     waiting: std::sync::Mutex<Vec<Asker<Q, T, E>>>,
-    turn: Mutex<()>,
+    turns: Semaphore,
 }
 
 impl<Q, T, E> Default for Together<Q, T, E> {
     fn default() -> Self {
-        Together { waiting: std::sync::Mutex::default(), turn: Mutex::default() }
+        Together { waiting: std::sync::Mutex::default(), turns: Semaphore::new(TURNS) }
     }
 }
 
@@ -61,17 +63,12 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
                 Ok(told) => return told,
                 Err(_) => None,
             },
-            turn = timeout(PATIENCE, self.turn.lock()) => turn.ok(),
+            turn = timeout(PATIENCE, self.turns.acquire()) => turn.ok().and_then(Result::ok),
         };
-        if let Some(_turn) = turn {
-            loop {
-                match answered.try_recv() {
-                    Ok(told) => return told,
-                    Err(TryRecvError::Empty) => self.ask_for_some(&ask).await,
-                    // Whoever took it along was called off, or failed.
-                    Err(TryRecvError::Closed) => break,
-                }
-            }
+        if let Some(turn) = turn
+            && let Some(told) = self.take(turn, &mut answered, &ask).await
+        {
+            return told;
         }
         // Nobody else need ask for it any more.
         drop(answered);
@@ -79,10 +76,38 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
         Ok(found.remove(&question).unwrap_or_default())
     }
 
-    /// Asks for those who have waited for the longest time.
-    async fn ask_for_some(&self, ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>) {
+    /// A turn of somebody who waits for an answer: asks for all who wait until theirs is there. `None`
+    /// where they are left alone with it.
+    async fn take(
+        &self,
+        turn: SemaphorePermit<'_>,
+        answered: &mut oneshot::Receiver<Result<T, E>>,
+        ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
+    ) -> Option<Result<T, E>> {
+        loop {
+            match answered.try_recv() {
+                Ok(told) => return Some(told),
+                // Whoever took it along was called off, or failed.
+                Err(TryRecvError::Closed) => return None,
+                Err(TryRecvError::Empty) => {
+                    let next = self.next();
+                    if next.is_empty() {
+                        // It is asked in another's turn.
+                        drop(turn);
+                        return timeout(PATIENCE, answered).await.ok()?.ok();
+                    }
+                    Self::ask_for(next, ask).await;
+                }
+            }
+        }
+    }
+
+    async fn ask_for(
+        some: Vec<Asker<Q, T, E>>,
+        ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
+    ) {
         let mut askers: HashMap<Q, Vec<_>> = HashMap::new();
-        for (question, answer) in self.next() {
+        for (question, answer) in some {
             askers.entry(question).or_default().push(answer);
         }
         // Any of them may have gone when they are told.
@@ -106,6 +131,7 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
         }
     }
 
+    /// Those who have waited for the longest time.
     fn next(&self) -> Vec<Asker<Q, T, E>> {
         let mut waiting = self.waiting();
         waiting.retain(|(_, answer)| !answer.is_closed());
@@ -166,9 +192,9 @@ mod tests {
     #[tokio::test]
     async fn who_asks_meanwhile_is_answered_together_with_others() {
         let doubling = Doubling::new();
-        let told = join_all([1, 7, 13, 7, 9].map(|question| doubling.of(question))).await;
-        assert_eq!(told, [Ok(2), Ok(14), Ok(0), Ok(14), Ok(18)]);
-        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![7, 9, 13]]);
+        let told = join_all([1, 2, 7, 13, 7, 9].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Ok(4), Ok(14), Ok(0), Ok(14), Ok(18)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![7, 9, 13]]);
     }
 
     #[tokio::test]
@@ -177,40 +203,42 @@ mod tests {
         let told = join_all((1..=40).map(|question| doubling.of(100 + question))).await;
         assert_eq!(told, (1..=40).map(|question| Ok(200 + question * 2)).collect::<Vec<_>>());
         let sizes: Vec<usize> = doubling.asked.borrow().iter().map(Vec::len).collect();
-        assert_eq!(sizes, [1, 16, 16, 7]);
+        assert_eq!(sizes, [1, 1, 16, 16, 6]);
     }
 
     #[tokio::test]
     async fn whose_question_can_not_be_answered_spoils_nobody_elses() {
         let doubling = Doubling::new();
-        let told = join_all([1, 0, 2].map(|question| doubling.of(question))).await;
-        assert_eq!(told, [Ok(2), Err(0), Ok(4)]);
-        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![0, 2], vec![0], vec![2]]);
+        let told = join_all([1, 2, 0, 3].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Ok(4), Err(0), Ok(6)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![0, 3], vec![0], vec![3]]);
         assert_eq!(doubling.of(0).await, Err(0));
-        assert_eq!(doubling.asked.borrow().len(), 5);
+        assert_eq!(doubling.asked.borrow().len(), 6);
     }
 
     #[tokio::test]
     async fn a_failure_of_the_machinery_is_told_to_all_who_asked_together() {
         let doubling = Doubling::new();
-        let told = join_all([1, -1, 2].map(|question| doubling.of(question))).await;
-        assert_eq!(told, [Ok(2), Err(-1), Err(-1)]);
-        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![-1, 2]]);
+        let told = join_all([1, 2, -1, 3].map(|question| doubling.of(question))).await;
+        assert_eq!(told, [Ok(2), Ok(4), Err(-1), Err(-1)]);
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![-1, 3]]);
     }
 
     #[tokio::test]
     async fn who_was_taken_along_by_somebody_called_off_asks_alone() {
         let doubling = Doubling::new();
-        let (mut first, mut second) = (Box::pin(doubling.of(1)), Box::pin(doubling.of(2)));
-        let mut third = Box::pin(doubling.of(3));
+        let [mut first, mut second, mut third, mut fourth] =
+            [1, 2, 3, 4].map(|question| Box::pin(doubling.of(question)));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
         assert!(third.as_mut().now_or_never().is_none());
+        assert!(fourth.as_mut().now_or_never().is_none());
         assert_eq!(first.await, Ok(2));
         // Asks for both, and is gone.
-        assert!(second.as_mut().now_or_never().is_none());
-        drop(second);
-        assert_eq!(third.await, Ok(6));
-        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2, 3], vec![3]]);
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(third);
+        assert_eq!(fourth.await, Ok(8));
+        assert_eq!(second.await, Ok(4));
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![3, 4], vec![4]]);
     }
 }
