@@ -59,6 +59,10 @@ pub(crate) struct InboxPage {
     pub(crate) tenant: Uuid,
     /// Of the inbox and of its contacts. One that was replaced is not fed any more.
     pub(crate) generations: [i32; 2],
+    /// How far both have read at least.
+    pub(crate) position: i64,
+    /// What was opened before an erasure is told to nobody after it.
+    pub(crate) erasures: u64,
     pub(crate) stale: Vec<Stale>,
     pub(crate) filter: inbox::Filter,
     pub(crate) after: Option<inbox::Cursor>,
@@ -100,8 +104,7 @@ pub struct State {
     pub(crate) in_flight: InFlight,
     /// Which generations of read models answer.
     pub(crate) live: Arc<Shared<Result<Generations, event_store::Error>>>,
-    /// Pages of the inbox that are being read: all screens of a team ask for the same one whenever
-    /// something happened.
+    /// Pages of the inbox that are being read, or were a moment ago.
     pub(crate) inbox: Arc<Each<InboxPage, Shared<Result<Bytes, Problem>>>>,
     /// Conversations whose newest messages are being read, by what their pages have in common.
     pub(crate) messages: Arc<Each<MessagesPage, NewestMessages>>,

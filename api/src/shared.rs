@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::sync::oneshot::{self, Sender};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 /// How long others wait for one who looks before each looks alone: it may take long, or its session
 /// have gone silent.
@@ -38,23 +38,17 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    /// What a look finds that begins now or later, and so long after the one before at least that more
-    /// can share it. A failure should be part of `T`: others share it instead of failing one after the
-    /// other.
-    pub(crate) async fn look(&self, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
-        self.find(Instant::now(), apart, look).await
-    }
-
-    /// What a look finds that begins after `since`: perhaps somebody has looked already.
+    /// What a look finds that begins after `since`: perhaps somebody has looked already. A failure should
+    /// be part of `T`: others share it instead of failing one after the other.
     pub(crate) async fn look_since(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
         match self.found_after(since) {
             Some(found) => found,
-            None => self.find(since, Duration::ZERO, look).await,
+            None => self.find(since, look).await,
         }
     }
 
     /// All who wait are told at once: to hand on from one to the next would wake another thread for each.
-    async fn find(&self, since: Instant, apart: Duration, look: impl AsyncFnOnce() -> T) -> T {
+    async fn find(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
         let (answer, mut answered) = oneshot::channel();
         self.known().waiting.push((since, answer));
         let turn = tokio::select! {
@@ -69,10 +63,6 @@ impl<T: Clone> Shared<T> {
         };
         if let Some(found) = self.found_after(since) {
             return found;
-        }
-        let before = self.known().latest.as_ref().map(|(begun, _)| *begun);
-        if let Some(before) = before {
-            sleep_until(before + apart).await;
         }
         let begun = Instant::now();
         let found = look().await;
@@ -157,7 +147,7 @@ mod tests {
     /// Looks at what the cell holds when the look begins.
     async fn seen(shared: &Shared<u32>, looks: &Cell<u32>, cell: &Cell<u32>) -> u32 {
         shared
-            .look(Duration::ZERO, async || {
+            .look_since(Instant::now(), async || {
                 looks.set(looks.get() + 1);
                 let found = cell.get();
                 yield_now().await;
@@ -187,16 +177,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_waits_for_more_to_share_it_but_the_first_for_nobody() {
-        let (shared, apart, asked) = (Shared::default(), Duration::from_millis(10), Instant::now());
-        let look = || shared.look(apart, async || Instant::now());
-        look().await;
-        let others = join_all((0..3).map(|_| look())).await;
-        assert!(others[0] >= asked + apart);
-        assert_eq!(others, [others[0]; 3]);
-    }
-
-    #[tokio::test]
     async fn who_is_content_with_what_was_so_a_moment_ago_shares_an_earlier_look() {
         let (shared, looks, cell) = (Shared::default(), Cell::new(0), Cell::new(1));
         let before = Instant::now();
@@ -213,7 +193,8 @@ mod tests {
             looks.set(looks.get() + 1);
             yield_now().await;
         };
-        let seen = |key| each.with(key, async |shared| shared.look(Duration::ZERO, look).await);
+        let seen =
+            |key| each.with(key, async |shared| shared.look_since(Instant::now(), look).await);
         join_all([1, 2, 1, 2, 1, 3].map(seen)).await;
         // The first who asks for something looks alone, the others together.
         assert_eq!(looks.get(), 5);

@@ -114,6 +114,11 @@ impl Keyring {
         Ok(Keys::of(found))
     }
 
+    /// How often everything was forgotten.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
     /// Forgets everything: after an erasure somewhere, a cached key may be one that is destroyed.
     pub(crate) fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);

@@ -266,6 +266,11 @@ impl Store {
         &self.past
     }
 
+    /// How many erasures this process has heard of since it began.
+    pub fn erasures(&self) -> u64 {
+        self.codec.keyring.forgotten()
+    }
+
     /// How many batches were sent: what group commit saves can be seen here.
     pub fn round_trips(&self) -> u64 {
         self.round_trips.load(Ordering::Relaxed)

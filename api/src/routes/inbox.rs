@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use actix_web::rt;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Body, State as Status};
@@ -12,6 +13,7 @@ use projections::finder::Finder;
 use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::State;
@@ -32,9 +34,9 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(422, &["parameter.invalid"]);
 }
 
-/// The same page is not read more often than this: all screens of a team ask for it whenever something
-/// happened.
-const APART: Duration = Duration::from_millis(10);
+/// How long a page is told to whoever asks for the same, unless its read models read on or somebody is
+/// erased meanwhile: all screens of a team ask for it whenever something happened.
+const KEPT: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +146,8 @@ async fn list(
     let wanted = InboxPage {
         tenant: member.tenant(),
         generations: [finder.generation(), contacts.generation()],
+        position: live.position.position,
+        erasures: state.commands.store().erasures(),
         stale: live.stale.clone(),
         filter: filter.clone(),
         after: page.after,
@@ -153,10 +157,20 @@ async fn list(
         let rows = inbox::page(&finder, filter, page.after, page.fetch()).await?;
         let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
         let items = shown(&state, &member, &contacts, cut.rows).await?;
+        keep(&state, wanted.clone());
         Ok(envelope::page(&live, items, cut.next).write())
     };
-    let found = state.inbox.with(wanted, async |shared| shared.look(APART, look).await);
+    let now = Instant::now();
+    let since = now.checked_sub(KEPT).unwrap_or(now);
+    let found =
+        state.inbox.with(wanted.clone(), async |shared| shared.look_since(since, look).await);
     Ok(envelope::common(&live, found.await?))
+}
+
+/// Has to do with a page for a while, so that it is not let go.
+fn keep(state: &State, page: InboxPage) {
+    let inbox = state.inbox.clone();
+    rt::spawn(async move { inbox.with(page, async |_| sleep(KEPT).await).await });
 }
 
 /// Which states are meant: all but `closed` unless told, by name with commas between, or `all`.
