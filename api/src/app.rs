@@ -103,9 +103,9 @@ pub struct State {
     pub(crate) leases: Leases,
     pub(crate) in_flight: InFlight,
     /// Which generations of read models answer.
-    pub(crate) live: Arc<Shared<Result<Generations, event_store::Error>>>,
+    pub(crate) live: Arc<Shared<Generations, event_store::Error>>,
     /// Pages of the inbox that are being read, or were a moment ago.
-    pub(crate) inbox: Arc<Each<InboxPage, Shared<Result<Bytes, Problem>>>>,
+    pub(crate) inbox: Arc<Each<InboxPage, Shared<Bytes, Problem>>>,
     /// Conversations whose newest messages are being read, by what their pages have in common.
     pub(crate) messages: Arc<Each<MessagesPage, NewestMessages>>,
 }

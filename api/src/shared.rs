@@ -1,6 +1,6 @@
 //! One look for all who ask at about the same time: what group commit is for writing. Whoever asks
 //! while one is under way shares the next, so nobody is told what was so before they asked, but for
-//! who says that this will do.
+//! who says that this will do. A failure is told to those who wait, and to nobody after them.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,39 +16,42 @@ use tokio::time::{Instant, timeout};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(crate) struct Shared<T> {
-    known: std::sync::Mutex<Known<T>>,
+pub(crate) struct Shared<T, E> {
+    known: std::sync::Mutex<Known<T, E>>,
     /// Whoever has it looks for all who wait.
     turn: Mutex<()>,
 }
 
 /// What was found last, and when the look began that found it; and who waits for the next.
 #[derive(Debug)]
-struct Known<T> {
+struct Known<T, E> {
     latest: Option<(Instant, T)>,
     /// Each with the moment after which a look must begin that will do for them.
-    waiting: Vec<(Instant, Sender<T>)>,
+    waiting: Vec<(Instant, Sender<Result<T, E>>)>,
 }
 
-impl<T> Default for Shared<T> {
+impl<T, E> Default for Shared<T, E> {
     fn default() -> Self {
         let known = Known { latest: None, waiting: vec![] };
         Shared { known: std::sync::Mutex::new(known), turn: Mutex::default() }
     }
 }
 
-impl<T: Clone> Shared<T> {
-    /// What a look finds that begins after `since`: perhaps somebody has looked already. A failure should
-    /// be part of `T`: others share it instead of failing one after the other.
-    pub(crate) async fn look_since(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
+impl<T: Clone, E: Clone> Shared<T, E> {
+    /// What a look finds that begins after `since`: perhaps somebody has looked already.
+    pub(crate) async fn look_since(
+        &self,
+        since: Instant,
+        look: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         match self.found_after(since) {
-            Some(found) => found,
+            Some(found) => Ok(found),
             None => self.find(since, look).await,
         }
     }
 
     /// All who wait are told at once: to hand on from one to the next would wake another thread for each.
-    async fn find(&self, since: Instant, look: impl AsyncFnOnce() -> T) -> T {
+    async fn find(&self, since: Instant, look: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
         let (answer, mut answered) = oneshot::channel();
         self.known().waiting.push((since, answer));
         let turn = tokio::select! {
@@ -62,7 +65,7 @@ impl<T: Clone> Shared<T> {
             return look().await;
         };
         if let Some(found) = self.found_after(since) {
-            return found;
+            return Ok(found);
         }
         let begun = Instant::now();
         let found = look().await;
@@ -70,10 +73,12 @@ impl<T: Clone> Shared<T> {
         found
     }
 
-    fn tell(&self, begun: Instant, found: &T) {
+    fn tell(&self, begun: Instant, found: &Result<T, E>) {
         let waited: Vec<_> = {
             let mut known = self.known();
-            known.latest = Some((begun, found.clone()));
+            if let Ok(found) = found {
+                known.latest = Some((begun, found.clone()));
+            }
             known.waiting.extract_if(.., |(since, _)| *since < begun).collect()
         };
         for (_, answer) in waited {
@@ -88,7 +93,7 @@ impl<T: Clone> Shared<T> {
         (*begun > since).then(|| found.clone())
     }
 
-    fn known(&self) -> MutexGuard<'_, Known<T>> {
+    fn known(&self) -> MutexGuard<'_, Known<T, E>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,8 +113,13 @@ impl<K: Clone + Eq + Hash, S: Default> Each<K, S> {
     pub(crate) async fn with<A>(&self, key: K, act: impl AsyncFnOnce(&S) -> A) -> A {
         // Goes last, when this one's share is gone.
         let _asking = Asking { among: self, key: key.clone() };
-        let own = self.all().entry(key).or_default().clone();
+        let own = self.of(key);
         act(&own).await
+    }
+
+    /// The one of this key, which is there as long as it is held.
+    pub(crate) fn of(&self, key: K) -> Arc<S> {
+        self.all().entry(key).or_default().clone()
     }
 }
 
@@ -135,6 +145,7 @@ impl<K: Eq + Hash, S> Drop for Asking<'_, K, S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::cell::Cell;
 
@@ -145,15 +156,16 @@ mod tests {
     use super::*;
 
     /// Looks at what the cell holds when the look begins.
-    async fn seen(shared: &Shared<u32>, looks: &Cell<u32>, cell: &Cell<u32>) -> u32 {
+    async fn seen(shared: &Shared<u32, ()>, looks: &Cell<u32>, cell: &Cell<u32>) -> u32 {
         shared
             .look_since(Instant::now(), async || {
                 looks.set(looks.get() + 1);
                 let found = cell.get();
                 yield_now().await;
-                found
+                Ok(found)
             })
             .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -182,16 +194,31 @@ mod tests {
         let before = Instant::now();
         assert_eq!(seen(&shared, &looks, &cell).await, 1);
         let after = Instant::now();
-        let again = |since| shared.look_since(since, async || 2);
-        assert_eq!((again(before).await, again(after).await), (1, 2));
+        let again = |since| shared.look_since(since, async || Ok(2));
+        assert_eq!((again(before).await, again(after).await), (Ok(1), Ok(2)));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_those_who_wait_and_to_nobody_after_them() {
+        let (shared, looks, before) = (Shared::<u32, u32>::default(), Cell::new(0), Instant::now());
+        let look = || {
+            shared.look_since(before, async || {
+                looks.set(looks.get() + 1);
+                yield_now().await;
+                Err(looks.get())
+            })
+        };
+        assert_eq!(join_all([look(), look(), look()]).await, [Err(1); 3]);
+        assert_eq!(look().await, Err(2));
     }
 
     #[tokio::test]
     async fn who_asks_for_something_else_shares_nothing_and_nothing_is_kept() {
-        let (each, looks) = (Each::<u32, Shared<()>>::default(), Cell::new(0));
+        let (each, looks) = (Each::<u32, Shared<(), ()>>::default(), Cell::new(0));
         let look = async || {
             looks.set(looks.get() + 1);
             yield_now().await;
+            Ok(())
         };
         let seen =
             |key| each.with(key, async |shared| shared.look_since(Instant::now(), look).await);

@@ -1,14 +1,13 @@
 //! One question for all who ask at about the same time for different things of one kind: a round trip
 //! to the database costs as much as a good part of what it brings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot::{self, error::TryRecvError};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 /// How long others wait for one who asks before each asks alone: it may take long, or its session
 /// have gone silent.
@@ -32,18 +31,31 @@ impl Blame for Arc<projections::Error> {
 }
 
 /// Somebody who asks for this.
-type Asker<Q, T, E> = (Q, oneshot::Sender<Result<T, E>>);
+#[derive(Debug)]
+struct Asker<Q, T, E> {
+    number: u64,
+    question: Q,
+    answer: oneshot::Sender<Result<T, E>>,
+}
 
-/// Those who wait to be answered, and whose turn it is to ask.
+/// Those who wait to be asked for, by their numbers, and the number of the next.
+#[derive(Debug)]
+struct Waiting<Q, T, E> {
+    askers: VecDeque<Asker<Q, T, E>>,
+    next: u64,
+}
+
+/// Those who wait to be answered, and whose turns it is to ask.
 #[derive(Debug)]
 pub(crate) struct Together<Q, T, E> {
-    waiting: std::sync::Mutex<Vec<Asker<Q, T, E>>>,
+    waiting: std::sync::Mutex<Waiting<Q, T, E>>,
     turns: Semaphore,
 }
 
 impl<Q, T, E> Default for Together<Q, T, E> {
     fn default() -> Self {
-        Together { waiting: std::sync::Mutex::default(), turns: Semaphore::new(TURNS) }
+        let waiting = Waiting { askers: VecDeque::new(), next: 0 };
+        Together { waiting: std::sync::Mutex::new(waiting), turns: Semaphore::new(TURNS) }
     }
 }
 
@@ -55,20 +67,28 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
         question: Q,
         ask: impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
     ) -> Result<T, E> {
+        let until = Instant::now() + PATIENCE;
         let (answer, mut answered) = oneshot::channel();
-        self.waiting().push((question.clone(), answer));
+        let number = self.waiting().push(question.clone(), answer);
         let turn = tokio::select! {
             biased;
             told = &mut answered => match told {
                 Ok(told) => return told,
                 Err(_) => None,
             },
-            turn = timeout(PATIENCE, self.turns.acquire()) => turn.ok().and_then(Result::ok),
+            turn = timeout_at(until, self.turns.acquire()) => turn.ok().and_then(Result::ok),
         };
-        if let Some(turn) = turn
-            && let Some(told) = self.take(turn, &mut answered, &ask).await
-        {
-            return told;
+        if let Some(turn) = turn {
+            while self.waiting().has(number) {
+                let next = self.waiting().take();
+                Self::ask_for(next, &ask).await;
+            }
+            // Where it is asked in another's turn, this one is for somebody else. Whoever took it along
+            // may have been called off, or fail.
+            drop(turn);
+            if let Ok(Ok(told)) = timeout_at(until, &mut answered).await {
+                return told;
+            }
         }
         // Nobody else need ask for it any more.
         drop(answered);
@@ -76,38 +96,12 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
         Ok(found.remove(&question).unwrap_or_default())
     }
 
-    /// A turn of somebody who waits for an answer: asks for all who wait until theirs is there. `None`
-    /// where they are left alone with it.
-    async fn take(
-        &self,
-        turn: SemaphorePermit<'_>,
-        answered: &mut oneshot::Receiver<Result<T, E>>,
-        ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
-    ) -> Option<Result<T, E>> {
-        loop {
-            match answered.try_recv() {
-                Ok(told) => return Some(told),
-                // Whoever took it along was called off, or failed.
-                Err(TryRecvError::Closed) => return None,
-                Err(TryRecvError::Empty) => {
-                    let next = self.next();
-                    if next.is_empty() {
-                        // It is asked in another's turn.
-                        drop(turn);
-                        return timeout(PATIENCE, answered).await.ok()?.ok();
-                    }
-                    Self::ask_for(next, ask).await;
-                }
-            }
-        }
-    }
-
     async fn ask_for(
         some: Vec<Asker<Q, T, E>>,
         ask: &impl AsyncFn(Vec<Q>) -> Result<HashMap<Q, T>, E>,
     ) {
         let mut askers: HashMap<Q, Vec<_>> = HashMap::new();
-        for (question, answer) in some {
+        for Asker { question, answer, .. } in some {
             askers.entry(question).or_default().push(answer);
         }
         // Any of them may have gone when they are told.
@@ -130,18 +124,29 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
             }
         }
     }
+}
+
+impl<Q, T, E> Waiting<Q, T, E> {
+    fn push(&mut self, question: Q, answer: oneshot::Sender<Result<T, E>>) -> u64 {
+        self.next += 1;
+        self.askers.push_back(Asker { number: self.next, question, answer });
+        self.next
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.askers.binary_search_by_key(&number, |asker| asker.number).is_ok()
+    }
 
     /// Those who have waited for the longest time.
-    fn next(&self) -> Vec<Asker<Q, T, E>> {
-        let mut waiting = self.waiting();
-        waiting.retain(|(_, answer)| !answer.is_closed());
-        let next = waiting.len().min(MOST);
-        waiting.drain(..next).collect()
+    fn take(&mut self) -> Vec<Asker<Q, T, E>> {
+        self.askers.retain(|asker| !asker.answer.is_closed());
+        let some = self.askers.len().min(MOST);
+        self.askers.drain(..some).collect()
     }
 }
 
 impl<Q, T, E> Together<Q, T, E> {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Asker<Q, T, E>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<Q, T, E>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,12 +154,16 @@ impl<Q, T, E> Together<Q, T, E> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::future::pending;
 
     use futures_util::FutureExt;
     use futures_util::future::join_all;
     use tokio::task::yield_now;
 
     use super::*;
+
+    /// What is never answered, nor what is asked together with it.
+    const ENDLESS: i32 = 99;
 
     /// Doubles what is asked for but 13, and tells what was asked at once. What is below 1 can't be asked
     /// for, and below 0 nothing can be.
@@ -179,6 +188,9 @@ mod tests {
                 questions.sort_unstable();
                 self.asked.borrow_mut().push(questions.clone());
                 yield_now().await;
+                if questions.contains(&ENDLESS) {
+                    pending::<()>().await;
+                }
                 if let Some(wrong) = questions.iter().find(|question| **question < 1) {
                     return Err(*wrong);
                 }
@@ -240,5 +252,28 @@ mod tests {
         assert_eq!(fourth.await, Ok(8));
         assert_eq!(second.await, Ok(4));
         assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![3, 4], vec![4]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_taken_along_by_somebody_who_gets_no_answer_asks_alone_and_keeps_nobody_waiting()
+     {
+        let doubling = Doubling::new();
+        let [mut first, mut second, mut endless, mut taken, mut last] =
+            [1, 2, ENDLESS, 3, 4].map(|question| Box::pin(doubling.of(question)));
+        for asking in [&mut first, &mut second, &mut endless, &mut taken] {
+            assert!(asking.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(first.await, Ok(2));
+        // Asks for both, for ever.
+        assert!(endless.as_mut().now_or_never().is_none());
+        assert!(last.as_mut().now_or_never().is_none());
+        assert_eq!(second.await, Ok(4));
+        let before = Instant::now();
+        let (last, taken) = tokio::join!(async { (last.await, before.elapsed()) }, async {
+            (taken.await, before.elapsed())
+        },);
+        assert_eq!(last, (Ok(8), Duration::ZERO));
+        assert_eq!(taken, (Ok(6), PATIENCE));
+        assert_eq!(*doubling.asked.borrow(), [vec![1], vec![2], vec![3, 99], vec![4], vec![3]]);
     }
 }

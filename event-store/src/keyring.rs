@@ -123,6 +123,8 @@ impl Keyring {
     pub(crate) fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.cache.clear();
+        // Who has opened something meanwhile did so before.
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The keys of these names that are remembered, and the names of those that are not.

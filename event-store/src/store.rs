@@ -266,7 +266,7 @@ impl Store {
         &self.past
     }
 
-    /// How many erasures this process has heard of since it began.
+    /// Changes with each erasure that this process hears of.
     pub fn erasures(&self) -> u64 {
         self.codec.keyring.forgotten()
     }

@@ -8,6 +8,7 @@ use projections::conversation_messages::ConversationMessages;
 use projections::inbox::Inbox;
 use projections::{Model, generation};
 use sqlx::PgPool;
+use tokio::time::timeout;
 
 use crate::support::{ANA, App, BEN, customer};
 use crate::workspace::{fresh_key, with_two};
@@ -16,6 +17,10 @@ use crate::workspace::{fresh_key, with_two};
 const EACH: usize = 4;
 const LOOKS: usize = 100;
 const LONGEST: Duration = Duration::from_millis(1_500);
+/// How often a page is asked for twice within a moment, and how long one is waited for that ought to be
+/// there.
+const TRIES: usize = 20;
+const MOMENT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn who_asks_together_with_others_sees_what_they_would_see_alone() {
@@ -82,6 +87,30 @@ async fn who_asks_for_messages_together_with_others_gets_their_own_and_no_more_t
     let told = told_alike(&app, &ConversationMessages, &asked).await;
     let statuses: Vec<u16> = told.iter().map(|told| told.0).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 404, 404, 200, 200, 200, 404]);
+}
+
+#[tokio::test]
+async fn a_page_of_the_inbox_is_told_to_the_next_who_asks_without_being_read_again() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    app.say(&shop, &ANA, "wamid.1", 1, "Hello").await;
+    app.settle().await;
+    let pool = &app.db.database.owner;
+    let live = generation::live(pool, &Inbox).await.unwrap().unwrap();
+    let lock = format!("lock table {} in access exclusive mode", Inbox.table(live.generation));
+    // On a busy machine a moment may be over before the table is locked.
+    for _ in 0..TRIES {
+        let first = app.get(&shop.owner, "/v1/inbox").await.expect(200).text;
+        let mut held = pool.begin().await.unwrap();
+        sqlx::query(&lock).execute(&mut *held).await.unwrap();
+        let second = timeout(MOMENT, app.get(&shop.owner, "/v1/inbox")).await;
+        held.commit().await.unwrap();
+        if let Ok(second) = second {
+            assert_eq!(second.expect(200).text, first);
+            return;
+        }
+    }
+    panic!("the page is read again each time");
 }
 
 /// Asks for each of these alone, and for all of them several times at once while nobody can read the

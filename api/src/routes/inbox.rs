@@ -34,8 +34,8 @@ pub(super) fn routes(api: &mut Api) {
         .refuses(422, &["parameter.invalid"]);
 }
 
-/// How long a page is told to whoever asks for the same, unless its read models read on or somebody is
-/// erased meanwhile: all screens of a team ask for it whenever something happened.
+/// How long a page is told to whoever asks for the same and finds its read models where they were, unless
+/// somebody is erased meanwhile: all screens of a team ask for it whenever something happened.
 const KEPT: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize, JsonSchema)]
@@ -167,10 +167,17 @@ async fn list(
     Ok(envelope::common(&live, found.await?))
 }
 
-/// Has to do with a page for a while, so that it is not let go.
+/// Keeps a page from being let go for a while, whoever goes meanwhile.
 fn keep(state: &State, page: InboxPage) {
     let inbox = state.inbox.clone();
-    rt::spawn(async move { inbox.with(page, async |_| sleep(KEPT).await).await });
+    let held = inbox.of(page.clone());
+    rt::spawn(async move {
+        let until_then = async |_: &_| {
+            drop(held);
+            sleep(KEPT).await;
+        };
+        inbox.with(page, until_then).await;
+    });
 }
 
 /// Which states are meant: all but `closed` unless told, by name with commas between, or `all`.
