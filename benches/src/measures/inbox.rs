@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -27,6 +28,8 @@ use crate::report::{Line, Target};
 const CLIENTS: usize = 16;
 /// Places in the inbox that pages are asked for behind.
 const PLACES: usize = 50;
+/// Pages behind a place that a reader asks for, each beginning a microsecond from all others.
+const PAGES: usize = 8;
 const LIMIT: i64 = 50;
 
 const AGAINST: &str = "the same SQL through pgbench";
@@ -44,8 +47,8 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
         slowest.push(p99);
     }
     let fair = format!(
-        "Pages of {LIMIT} at {PLACES} places spread over {} conversations, {CLIENTS} connections. \
-         pgbench runs the two statements that the page is made of, prepared, under the same role; \
+        "Pages of {LIMIT} at {PLACES} places spread over {} conversations, {CLIENTS} connections; \
+         none is asked for again while the server keeps it. pgbench runs the two statements that the page is made of, prepared, under the same role; \
          it opens no key, decrypts and answers nothing, and is not asked who calls.",
         bench.scale.conversations
     );
@@ -91,7 +94,9 @@ impl Open {
     pub(super) async fn readers(&self, places: &[Place]) -> Outcome<Contestant<Reader>> {
         let mut readers = vec![];
         for first in 0..CLIENTS {
-            let pages = places.iter().map(|place| place.request(&self.key)).collect();
+            let beyond = (first..).step_by(CLIENTS).take(PAGES);
+            let behind = |beyond| places.iter().map(move |place| place.request(&self.key, beyond));
+            let pages = beyond.flat_map(behind).collect();
             readers.push(Reader {
                 wire: Wire::connect(self.server.address).await?,
                 pages,
@@ -122,7 +127,7 @@ async fn policies_read(log: &Log) -> Outcome<()> {
         if lowest.unwrap_or_default() >= head {
             return Ok(());
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -162,8 +167,10 @@ impl Place {
         Ok(rows.into_iter().map(|(at, conversation)| Place { at, conversation }).collect())
     }
 
-    fn request(&self, key: &str) -> Vec<u8> {
-        let cursor = BASE64.encode(json!([self.at, self.conversation]).to_string());
+    /// For the page that begins so many microseconds beyond the place.
+    fn request(&self, key: &str, beyond: usize) -> Vec<u8> {
+        let at = self.at + Duration::from_micros(beyond as u64);
+        let cursor = BASE64.encode(json!([at, self.conversation]).to_string());
         http::get(&format!("/v1/inbox?limit={LIMIT}&cursor={cursor}"), key)
     }
 
