@@ -64,6 +64,9 @@ impl<T: Clone, E: Clone> Shared<T, E> {
             self.known().waiting.retain(|(_, answer)| !answer.is_closed());
             return look().await;
         };
+        if let Ok(found) = answered.try_recv() {
+            return found;
+        }
         if let Some(found) = self.found_after(since) {
             return Ok(found);
         }

@@ -79,8 +79,9 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
             turn = timeout_at(until, self.turns.acquire()) => turn.ok().and_then(Result::ok),
         };
         if let Some(turn) = turn {
-            while self.waiting().has(number) {
-                let next = self.waiting().take();
+            loop {
+                let next = self.waiting().take_while_waits(number);
+                let Some(next) = next else { break };
                 Self::ask_for(next, &ask).await;
             }
             // Where it is asked in another's turn, this one is for somebody else. Whoever took it along
@@ -128,20 +129,18 @@ impl<Q: Clone + Eq + Hash, T: Clone + Default, E: Blame + Clone> Together<Q, T, 
 
 impl<Q, T, E> Waiting<Q, T, E> {
     fn push(&mut self, question: Q, answer: oneshot::Sender<Result<T, E>>) -> u64 {
+        self.askers.retain(|asker| !asker.answer.is_closed());
         self.next += 1;
         self.askers.push_back(Asker { number: self.next, question, answer });
         self.next
     }
 
-    fn has(&self, number: u64) -> bool {
-        self.askers.binary_search_by_key(&number, |asker| asker.number).is_ok()
-    }
-
-    /// Those who have waited for the longest time.
-    fn take(&mut self) -> Vec<Asker<Q, T, E>> {
+    /// Those who have waited for the longest time, while the one of this number is not asked for yet.
+    fn take_while_waits(&mut self, number: u64) -> Option<Vec<Asker<Q, T, E>>> {
+        self.askers.binary_search_by_key(&number, |asker| asker.number).ok()?;
         self.askers.retain(|asker| !asker.answer.is_closed());
         let some = self.askers.len().min(MOST);
-        self.askers.drain(..some).collect()
+        Some(self.askers.drain(..some).collect())
     }
 }
 

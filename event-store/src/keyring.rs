@@ -50,7 +50,7 @@ pub(crate) struct Keyring {
     pool: Sessions,
     pub(crate) master: MasterKey,
     cache: Arc<Cache<(Uuid, KeyName), Key>>,
-    /// How often everything was forgotten.
+    /// Changes whenever everything is forgotten.
     forgotten: Arc<AtomicU64>,
 }
 
@@ -114,7 +114,7 @@ impl Keyring {
         Ok(Keys::of(found))
     }
 
-    /// How often everything was forgotten.
+    /// Changes whenever everything is forgotten.
     pub(crate) fn forgotten(&self) -> u64 {
         self.forgotten.load(Ordering::SeqCst)
     }
