@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::State;
 use crate::app::Generations;
 use crate::problem::{self, Problem};
+use crate::shared::ago;
 
 /// How long a read waits to be fresh enough.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -127,8 +128,7 @@ pub(crate) async fn ready(
     let fed = Lane::of(model).news(state.commands.store());
     reached(min, &what, (fed, Duration::ZERO), async || {
         // Who has written before wants to know what is so now.
-        let now = Instant::now();
-        let since = if min.is_none() { now.checked_sub(MOMENT).unwrap_or(now) } else { now };
+        let since = if min.is_none() { ago(MOMENT) } else { Instant::now() };
         let seen = state.live.look_since(since, async || {
             // Whoever looks is told, too, when their session has gone silent.
             let look = timeout(PATIENCE, generation::all_live(&state.database.app)).await;

@@ -15,6 +15,12 @@ use tokio::time::{Instant, timeout};
 /// have gone silent.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// When it was so long ago; now, where there was no such time.
+pub(crate) fn ago(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(time).unwrap_or(now)
+}
+
 #[derive(Debug)]
 pub(crate) struct Shared<T, E> {
     known: std::sync::Mutex<Known<T, E>>,

@@ -119,14 +119,14 @@ async fn told_alike(
     app: &App,
     model: &'static dyn Model,
     asked: &[(&str, String)],
-) -> Vec<(u16, String)> {
+) -> Vec<(u16, String, String)> {
     let ask = async |(key, path): &(&str, String)| {
         let answer = app.get(key, path).await;
         let told = match answer.status.as_u16() {
             200 => answer.text.clone(),
             status => answer.refused(status),
         };
-        (answer.status.as_u16(), told)
+        (answer.status.as_u16(), told, answer.header("log-position").to_owned())
     };
     let mut alone = vec![];
     for one in asked {
@@ -151,9 +151,18 @@ async fn told_alike(
     let (together, ()) = tokio::join!(together, released);
     for (number, told) in together.iter().enumerate() {
         let which = number % asked.len();
-        assert_eq!(told, &alone[which], "{:?}", asked[which]);
+        let ((status, text, position), before) = (told, &alone[which]);
+        assert_eq!((status, text), (&before.0, &before.1), "{:?}", asked[which]);
+        let later = place(position) >= place(&before.2);
+        assert!(later, "{:?}: {position} after {}", asked[which], before.2);
     }
     alone
+}
+
+/// Where in the log an answer stands that says so.
+fn place(position: &str) -> Option<i64> {
+    let (_, place) = position.split_once('.')?;
+    Some(place.parse().unwrap())
 }
 
 /// Until somebody waits for the table, and for some time nobody more comes.

@@ -13,7 +13,7 @@ use projections::finder::Finder;
 use projections::inbox::{self, Assignee, Cursor, Filter, Inbox};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::State;
@@ -26,6 +26,7 @@ use crate::position::{Live, Position};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reading::{self, Values};
+use crate::shared::ago;
 use crate::time;
 
 pub(super) fn routes(api: &mut Api) {
@@ -160,10 +161,8 @@ async fn list(
         keep(&state, wanted.clone());
         Ok(envelope::page(&live, items, cut.next).write())
     };
-    let now = Instant::now();
-    let since = now.checked_sub(KEPT).unwrap_or(now);
     let found =
-        state.inbox.with(wanted.clone(), async |shared| shared.look_since(since, look).await);
+        state.inbox.with(wanted.clone(), async |shared| shared.look_since(ago(KEPT), look).await);
     Ok(envelope::common(&live, found.await?))
 }
 
