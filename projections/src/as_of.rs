@@ -1,25 +1,21 @@
 //! A row as it was at any position of the log, folded from its own events without any table.
 
-use std::panic::resume_unwind;
-
 use chrono::{DateTime, Utc};
 use event_store::log;
 use futures_util::TryStreamExt;
 use futures_util::stream::TryChunksError;
 use sqlx::{PgPool, Postgres, QueryBuilder};
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, spawn_blocking};
 use uuid::Uuid;
 
 use crate::feed::{decode, stream_key};
 use crate::model::{BUCKET, Source};
 use crate::stops::Stops;
-use crate::working_set::{Fault, InTable, WorkingSet};
+use crate::working_set::{Fault, WorkingSet};
 use crate::{Error, Model, Recorded};
 
-/// Events that are folded while the next are read, and how many such pages may wait.
-const PAGE: usize = 500;
-const WAITING: usize = 4;
+/// Events that are folded at once, while the database sends the next: few enough that they hold up
+/// nobody else on this thread.
+const PAGE: usize = 64;
 
 /// Why a key can't be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +113,8 @@ struct Past {
 }
 
 impl Past {
-    /// Folds the row as far as `until`. A page is folded while the next is read, and no more are in
-    /// memory than a few, however many there are.
+    /// Folds the row as far as `until`, and has no more events in memory than a page, however many
+    /// there are.
     async fn of(
         pool: &PgPool,
         model: &dyn Model,
@@ -128,32 +124,16 @@ impl Past {
         let mut source = source(pool, model, key, until).await?;
         let (key, rows) = (canonical_key(model, key), model.working_set());
         let mut past = Past { key, rows, stops, fault: None, read: 0, events: 0, last: None };
-        let (sender, mut arriving) = mpsc::channel(WAITING);
-        let folding = spawn_blocking(move || {
-            while let Some(page) = arriving.blocking_recv() {
-                past.take(page);
-            }
-            past
-        });
         let mut pages = source.build_query_as().fetch(pool).try_chunks(PAGE);
         while let Some(page) = pages.try_next().await.map_err(|TryChunksError(_, error)| error)? {
-            // It hangs up only when it panics, which is told below.
-            if sender.send(page).await.is_err() {
-                break;
-            }
+            past.take(page);
         }
-        drop(sender);
-        match folding.await.map_err(JoinError::try_into_panic) {
-            Ok(past) => Ok(past),
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(stopped)) => Err(Error::Panicked(stopped.to_string()).into()),
-        }
+        Ok(past)
     }
 
     fn take(&mut self, page: Vec<log::Recorded>) {
         self.read += page.len();
         let mut events = touching(&self.key, page, &*self.rows, &mut self.stops);
-        self.rows.want(&events.iter().collect::<Vec<_>>(), &InTable::Any);
         for event in &events {
             // What stops the live row stops it here as well.
             for fault in self.rows.fold(event, &self.stops) {
@@ -230,8 +210,7 @@ async fn source(
             sql.push("aggregate_type = ").push_bind(kind).push(" and aggregate_id = ");
             // Not by the index on its tenant, which would find all that is the tenant's.
             sql.push_bind(id.to_owned()).push(" and position <= ").push_bind(until);
-            sql.push(" and tenant_id::text = ").push_bind(tenant.to_string());
-            sql.push(" order by sequence");
+            sql.push(" and (tenant_id = ").push_bind(tenant).push(") is true order by sequence");
             return Ok(sql);
         }
         Source::Position => {

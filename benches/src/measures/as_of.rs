@@ -35,8 +35,8 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     log.close(bench).await?;
     let times = (median(folded), median(read));
     let name = format!("as-of of a stream of {} events", talk.version);
-    let fair = "Both over the same connections, from memory. The row is decoded and folded by a \
-        second thread while the first reads.";
+    let fair = "Both over the same connections, from memory; the row is decoded and folded by the \
+        thread that reads.";
     let target = Target::RatioAtMost(1.5);
     Ok(vec![Line::beside(name, "ms", times, "reading the stream", target, fair)])
 }
