@@ -293,8 +293,8 @@ impl Commands {
         value: Option<&Personal<T>>,
     ) -> Result<Option<String>, Error> {
         Ok(match value {
-            Some(Personal::Clear { value, .. }) => {
-                let value = serde_json::to_value(value).ok();
+            Some(Personal::Clear(clear)) => {
+                let value = serde_json::to_value(&clear.value).ok();
                 value.and_then(|value| value.as_str().map(str::to_owned))
             }
             Some(Personal::Encrypted(token)) => {

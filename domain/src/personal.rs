@@ -29,51 +29,55 @@ pub enum Class {
     Network,
 }
 
-/// A value about `subject`. Folds carry it unopened; only what answers a person opens it.
+/// A value about somebody. Folds carry it unopened; only what answers a person opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Personal<T> {
-    Clear {
-        subject: Uuid,
-        class: Class,
-        value: T,
-    },
+    /// In a box: what is read from the log has a token in its place, and need not carry the room for
+    /// a whole message around.
+    Clear(Box<Clear<T>>),
     /// An encrypted token, which the store can open while the subject's key exists.
     Encrypted(String),
     /// The subject's key was destroyed.
     Erased,
 }
 
+/// A value in the clear, and whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clear<T> {
+    pub subject: Uuid,
+    pub class: Class,
+    #[serde(rename = "v")]
+    pub value: T,
+}
+
 impl<T> Personal<T> {
     pub fn identity(subject: Uuid, value: T) -> Self {
-        Personal::Clear { subject, class: Class::Identity, value }
+        Self::of(subject, Class::Identity, value)
     }
 
     pub fn content(subject: Uuid, value: T) -> Self {
-        Personal::Clear { subject, class: Class::Content, value }
+        Self::of(subject, Class::Content, value)
     }
 
     pub fn provider(subject: Uuid, value: T) -> Self {
-        Personal::Clear { subject, class: Class::Provider, value }
+        Self::of(subject, Class::Provider, value)
     }
 
     pub fn network(subject: Uuid, value: T) -> Self {
-        Personal::Clear { subject, class: Class::Network, value }
+        Self::of(subject, Class::Network, value)
+    }
+
+    fn of(subject: Uuid, class: Class, value: T) -> Self {
+        Personal::Clear(Box::new(Clear { subject, class, value }))
     }
 
     /// The value, where it was opened and not erased.
     pub fn clear(&self) -> Option<&T> {
         match self {
-            Personal::Clear { value, .. } => Some(value),
+            Personal::Clear(clear) => Some(&clear.value),
             Personal::Encrypted(_) | Personal::Erased => None,
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Clear<V> {
-    subject: Uuid,
-    class: Class,
-    v: V,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,10 +89,7 @@ struct Marked<B> {
 impl<T: Serialize> Serialize for Personal<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Personal::Clear { subject, class, value } => {
-                Marked { body: Clear { subject: *subject, class: *class, v: value } }
-                    .serialize(serializer)
-            }
+            Personal::Clear(clear) => Marked { body: clear }.serialize(serializer),
             Personal::Encrypted(token) => Marked { body: token }.serialize(serializer),
             Personal::Erased => Marked { body: () }.serialize(serializer),
         }
@@ -132,8 +133,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for BodyVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Personal<T>, A::Error> {
-        let Clear { subject, class, v: value } =
-            Clear::deserialize(MapAccessDeserializer::new(members))?;
-        Ok(Personal::Clear { subject, class, value })
+        Box::deserialize(MapAccessDeserializer::new(members)).map(Personal::Clear)
     }
 }

@@ -240,6 +240,6 @@ pub(crate) fn token<T>(personal: &Personal<T>) -> Option<String> {
         Personal::Encrypted(token) => Some(token.clone()),
         // Only a log that was written without encryption, as by another program, has clear ones;
         // they never reach a column.
-        Personal::Clear { .. } | Personal::Erased => None,
+        Personal::Clear(_) | Personal::Erased => None,
     }
 }
