@@ -128,15 +128,20 @@ impl Codec {
 
     /// Opens tokens that stand by themselves, as read models keep them.
     pub async fn open_tokens(&self, tenant: Uuid, tokens: &[&str]) -> Result<Vec<Opened>, Error> {
-        let parsed: Vec<Token> =
-            tokens.iter().map(|token| Token::parse(token)).collect::<Result<_, _>>()?;
+        let mut parsed = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            parsed.push(Token::parse(token)?);
+        }
         let names = parsed.iter().map(Token::name).collect();
         let keys = self.keyring.find(tenant, names).await?;
-        let open = |token: &Token| match keys.get(token.name()) {
-            None => Ok(Opened::Erased),
-            Some(key) => token.open(key, tenant).map(Opened::Clear),
-        };
-        parsed.iter().map(open).collect()
+        let mut opened = Vec::with_capacity(parsed.len());
+        for token in parsed {
+            opened.push(match keys.get(token.name()) {
+                None => Opened::Erased,
+                Some(key) => Opened::Clear(token.open(key, tenant)?),
+            });
+        }
+        Ok(opened)
     }
 }
 

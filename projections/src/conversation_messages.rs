@@ -461,13 +461,16 @@ impl Among<'_> {
         conversations: Vec<Uuid>,
         limit: i64,
     ) -> Result<HashMap<Uuid, Vec<Shown>>, Error> {
-        let mut pages: HashMap<Uuid, Vec<Shown>> = HashMap::new();
         let rows: Vec<Shown> = self.said_in(conversations).fetch_each(ORDER, limit).await?;
-        for row in rows {
-            pages.entry(row.conversation_id).or_default().push(row);
-        }
         let limit = usize::try_from(limit).unwrap_or_default();
-        pages.values_mut().for_each(|page| page.truncate(limit));
+        let mut pages: HashMap<Uuid, Vec<Shown>> = HashMap::new();
+        for row in rows {
+            let page = pages.entry(row.conversation_id);
+            let page = page.or_insert_with(|| Vec::with_capacity(limit));
+            if page.len() < limit {
+                page.push(row);
+            }
+        }
         Ok(pages)
     }
 

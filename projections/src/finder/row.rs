@@ -7,11 +7,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
-use serde_json::value::RawValue;
-use sqlx::postgres::{PgColumn, PgRow, PgValueRef};
-use sqlx::types::Json;
-use sqlx::{Column, Decode, Postgres, Row, TypeInfo, ValueRef};
+use serde_json::de::SliceRead;
+use sqlx::postgres::{PgColumn, PgRow, PgValueFormat};
+use sqlx::{Column, Row, TypeInfo};
 use uuid::Uuid;
+
+type Json<'r> = serde_json::Deserializer<SliceRead<'r>>;
 
 /// The database counts microseconds from the year 2000; this is then.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -20,10 +21,17 @@ const EPOCH: i64 = 946_684_800_000_000;
 /// by name.
 pub(super) fn read_all<T: DeserializeOwned>(rows: &[PgRow]) -> Result<Vec<T>, Error> {
     let Some(first) = rows.first() else { return Ok(vec![]) };
+    if first.try_get_raw(0).is_ok_and(|value| value.format() == PgValueFormat::Text) {
+        return Err(Error::custom("only prepared statements are answered in binary"));
+    }
     let kinds: Vec<Kind> = first.columns().iter().map(Kind::of).collect();
     let names = first.columns().iter().map(PgColumn::name);
     let read = if names.eq(columns::<T>().iter().copied()) { in_order } else { by_name };
-    rows.iter().map(|row| read(row, &kinds)).collect()
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.push(read(row, &kinds)?);
+    }
+    Ok(all)
 }
 
 fn in_order<T: DeserializeOwned>(row: &PgRow, kinds: &[Kind]) -> Result<T, Error> {
@@ -36,9 +44,10 @@ fn by_name<T: DeserializeOwned>(row: &PgRow, kinds: &[Kind]) -> Result<T, Error>
 }
 
 fn cells<'r>(row: &'r PgRow, kinds: &'r [Kind]) -> impl Iterator<Item = Cell<'r>> {
-    let cell =
-        |(number, kind): (usize, &Kind)| Cell { value: row.try_get_raw(number), kind: *kind };
-    kinds.iter().enumerate().map(cell)
+    kinds.iter().enumerate().map(|(number, kind)| {
+        let value = row.try_get_raw(number).ok();
+        Cell { bytes: value.and_then(|value| value.as_bytes().ok()), kind: *kind }
+    })
 }
 
 /// What a type has fields for, as it tells whoever it is to be read from; nothing, where it is none
@@ -85,6 +94,7 @@ enum Kind {
     Integer,
     Boolean,
     Json,
+    Jsonb,
     /// No value of it is read.
     Other,
 }
@@ -98,25 +108,49 @@ impl Kind {
             "INT8" => Kind::Long,
             "INT4" => Kind::Integer,
             "BOOL" => Kind::Boolean,
-            "JSON" | "JSONB" => Kind::Json,
+            "JSON" => Kind::Json,
+            "JSONB" => Kind::Jsonb,
             _ => Kind::Other,
         }
     }
 }
 
-/// One column of a row.
+/// One column of a row, in the binary format of its type.
+#[derive(Clone, Copy)]
 struct Cell<'r> {
-    value: sqlx::Result<PgValueRef<'r>>,
+    bytes: Option<&'r [u8]>,
     kind: Kind,
 }
 
 impl<'r> Cell<'r> {
-    fn read<T: Decode<'r, Postgres>>(self) -> Result<T, Error> {
-        T::decode(self.value.map_err(Error::custom)?).map_err(Error::custom)
+    fn bytes(self) -> Result<&'r [u8], Error> {
+        self.bytes.ok_or_else(|| Error::custom("null"))
     }
 
-    fn is_null(&self) -> bool {
-        self.value.as_ref().is_ok_and(ValueRef::is_null)
+    fn number<const N: usize>(self) -> Result<[u8; N], Error> {
+        self.bytes()?.try_into().map_err(Error::custom)
+    }
+
+    fn text(self) -> Result<&'r str, Error> {
+        str::from_utf8(self.bytes()?).map_err(Error::custom)
+    }
+
+    fn id(self) -> Result<Uuid, Error> {
+        self.number().map(Uuid::from_bytes)
+    }
+
+    /// Microseconds since 1970.
+    fn micros(self) -> Result<i64, Error> {
+        Ok(i64::from_be_bytes(self.number()?).saturating_add(EPOCH))
+    }
+
+    fn json(self) -> Result<&'r [u8], Error> {
+        let bytes = self.bytes()?;
+        match self.kind {
+            // The version of the format stands before it.
+            Kind::Jsonb => bytes.strip_prefix(&[1]).ok_or_else(|| Error::custom("no jsonb")),
+            _ => Ok(bytes),
+        }
     }
 }
 
@@ -132,38 +166,35 @@ impl<'r> Deserializer<'r> for Cell<'r> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.is_null() {
+        if self.bytes.is_none() {
             return visitor.visit_unit();
         }
         match self.kind {
-            Kind::Text => visitor.visit_borrowed_str(self.read()?),
+            Kind::Text => visitor.visit_borrowed_str(self.text()?),
             Kind::Uuid => {
                 let mut text = Uuid::encode_buffer();
-                let id: Uuid = self.read()?;
-                visitor.visit_str(id.hyphenated().encode_lower(&mut text))
+                visitor.visit_str(self.id()?.hyphenated().encode_lower(&mut text))
             }
             Kind::Time => {
-                let at: DateTime<Utc> = self.read()?;
+                let at = DateTime::<Utc>::from_timestamp_micros(self.micros()?);
+                let at = at.ok_or_else(|| Error::custom("no time of ours"))?;
                 visitor.visit_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
             }
-            Kind::Long => visitor.visit_i64(self.read()?),
-            Kind::Integer => visitor.visit_i32(self.read()?),
-            Kind::Boolean => visitor.visit_bool(self.read()?),
-            Kind::Json => {
-                let Json(json): Json<&RawValue> = self.read()?;
-                // Most have nothing in them.
-                match json.get() {
-                    "{}" => visitor.visit_map(MapDeserializer::new(empty::<(&str, &str)>())),
-                    "[]" => visitor.visit_seq(SeqDeserializer::new(empty::<&str>())),
-                    _ => json.deserialize_any(visitor).map_err(Error::custom),
-                }
-            }
+            Kind::Long => visitor.visit_i64(i64::from_be_bytes(self.number()?)),
+            Kind::Integer => visitor.visit_i32(i32::from_be_bytes(self.number()?)),
+            Kind::Boolean => visitor.visit_bool(self.number()? != [0]),
+            // Most have nothing in them.
+            Kind::Json | Kind::Jsonb => match self.json()? {
+                b"{}" => visitor.visit_map(MapDeserializer::new(empty::<(&str, &str)>())),
+                b"[]" => visitor.visit_seq(SeqDeserializer::new(empty::<&str>())),
+                json => Json::from_slice(json).deserialize_any(visitor).map_err(Error::custom),
+            },
             Kind::Other => Err(Error::custom("no column of its type is read")),
         }
     }
 
     fn deserialize_option<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.bytes.is_none() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     /// Of a time, its microseconds: see [`super::time`].
@@ -171,8 +202,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         if self.kind != Kind::Time {
             return self.deserialize_any(visitor);
         }
-        let micros: i64 = self.read()?;
-        visitor.visit_i64(micros.saturating_add(EPOCH))
+        visitor.visit_i64(self.micros()?)
     }
 
     /// Ids are read as the bytes that they are.
@@ -181,8 +211,7 @@ impl<'r> Deserializer<'r> for Cell<'r> {
     }
 
     fn deserialize_bytes<V: Visitor<'r>>(self, visitor: V) -> Result<V::Value, Error> {
-        let id: Uuid = self.read()?;
-        visitor.visit_bytes(id.as_bytes())
+        visitor.visit_bytes(self.id()?.as_bytes())
     }
 
     fn deserialize_newtype_struct<V: Visitor<'r>>(
@@ -201,10 +230,9 @@ impl<'r> Deserializer<'r> for Cell<'r> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if self.kind == Kind::Text {
-            let word: &str = self.read()?;
-            return visitor.visit_enum(word.into_deserializer());
+            return visitor.visit_enum(self.text()?.into_deserializer());
         }
-        let Json(json): Json<&RawValue> = self.read()?;
+        let mut json = Json::from_slice(self.json()?);
         json.deserialize_enum(name, variants, visitor).map_err(Error::custom)
     }
 
