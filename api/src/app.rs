@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::idempotent::InFlight;
+use crate::lately::Lately;
 use crate::openapi::{Api, MOST_JSON};
 use crate::problem::Problem;
 use crate::shared::{Each, Shared};
@@ -82,6 +83,16 @@ pub(crate) struct MessagesPage {
 /// Those who wait for them, each for those of one conversation.
 type NewestMessages = Together<Uuid, Vec<Shown>, Arc<projections::Error>>;
 
+/// Those who wait for where the last event of a conversation stands.
+type LastPositions = Together<Uuid, i64, Arc<sqlx::Error>>;
+
+/// Rows of such a page, and up to where they have all that happened in their conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Newest {
+    pub(crate) upto: i64,
+    pub(crate) rows: Arc<Vec<Shown>>,
+}
+
 /// What the handlers share.
 #[derive(Clone)]
 pub struct State {
@@ -108,6 +119,10 @@ pub struct State {
     pub(crate) inbox: Arc<Each<InboxPage, Shared<Bytes, Problem>>>,
     /// Conversations whose newest messages are being read, by what their pages have in common.
     pub(crate) messages: Arc<Each<MessagesPage, NewestMessages>>,
+    /// What was read of them lately.
+    pub(crate) newest: Arc<Lately<(MessagesPage, Uuid), Newest>>,
+    /// Conversations of which it is asked whether that holds, by organisation.
+    pub(crate) last: Arc<Each<Uuid, LastPositions>>,
 }
 
 impl State {
@@ -127,6 +142,8 @@ impl State {
             live: Arc::default(),
             inbox: Arc::default(),
             messages: Arc::default(),
+            newest: Arc::default(),
+            last: Arc::default(),
             tail: Tail::of(commands.store().clone()),
             closing: watch::Sender::new(false),
             commands,

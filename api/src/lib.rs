@@ -14,6 +14,7 @@ mod envelope;
 mod file;
 mod head;
 mod idempotent;
+mod lately;
 mod limits;
 mod measures;
 mod openapi;

@@ -38,11 +38,19 @@ impl<C: Serialize + DeserializeOwned> Page<C> {
 
     /// Cuts what was fetched to the page, and makes the next one's cursor of its last row.
     pub(crate) fn cut<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> C) -> Cut<T> {
-        let limit = usize::try_from(self.limit).unwrap_or_default();
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|last| encode(&cursor(last)));
+        let next = self.next(&rows, cursor);
+        rows.truncate(self.size());
         Cut { rows, next }
+    }
+
+    /// The cursor of the next page, where more rows were found than this one has.
+    pub(crate) fn next<T>(&self, rows: &[T], cursor: impl Fn(&T) -> C) -> Option<String> {
+        let last = rows.get(self.size().checked_sub(1)?)?;
+        (rows.len() > self.size()).then(|| encode(&cursor(last)))
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or_default()
     }
 }
 

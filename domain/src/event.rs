@@ -44,7 +44,6 @@ pub fn newest<'a>(
     upcast::upcast(UPCASTS, (aggregate_type, event_type), version, payload).map(Cow::Owned)
 }
 
-#[expect(clippy::large_enum_variant, reason = "most events are of the largest kind")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     ApiKey(api_key::Event),

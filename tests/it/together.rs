@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use projections::conversation_messages::ConversationMessages;
 use projections::inbox::Inbox;
 use projections::{Model, generation};
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
@@ -49,7 +50,11 @@ async fn who_asks_together_with_others_sees_what_they_would_see_alone() {
         (&agent, "q=ana"),
     ];
     let asked = asked.into_iter().map(|(key, query)| (key, format!("/v1/inbox?{query}")));
-    told_alike(&app, &Inbox, &asked.collect::<Vec<_>>()).await;
+    // What was told a moment ago is not asked for again until then.
+    let elsewhere = async || {
+        app.organization("Tumaini").await;
+    };
+    told_alike(&app, &Inbox, &asked.collect::<Vec<_>>(), elsewhere).await;
 }
 
 #[tokio::test]
@@ -84,7 +89,15 @@ async fn who_asks_for_messages_together_with_others_gets_their_own_and_no_more_t
         (&other.owner, path(&nobodys, "")),
     ];
     let asked = asked.map(|(key, path)| (key.as_str(), path));
-    let told = told_alike(&app, &ConversationMessages, &asked).await;
+    // What was read of a conversation is not read again until something happens in it.
+    let read = async || {
+        for (key, id) in
+            [(&shop.owner, &theirs), (&shop.owner, &nobodys), (&other.owner, &elsewhere)]
+        {
+            app.post(key, &format!("/v1/conversations/{id}/read"), json!({})).await.expect(200);
+        }
+    };
+    let told = told_alike(&app, &ConversationMessages, &asked, read).await;
     let statuses: Vec<u16> = told.iter().map(|told| told.0).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 404, 404, 200, 200, 200, 404]);
 }
@@ -93,32 +106,87 @@ async fn who_asks_for_messages_together_with_others_gets_their_own_and_no_more_t
 async fn a_page_of_the_inbox_is_told_to_the_next_who_asks_without_being_read_again() {
     let app = App::start().await;
     let shop = app.organization("Baraka").await;
-    let pool = &app.db.database.owner;
-    let live = generation::live(pool, &Inbox).await.unwrap().unwrap();
-    let lock = format!("lock table {} in access exclusive mode", Inbox.table(live.generation));
     // On a busy machine a moment may be over before the table is locked.
     for second in (0..).take(TRIES) {
         app.say(&shop, &ANA, &format!("wamid.{second}"), second, "Hello").await;
         app.settle().await;
         let first = app.get(&shop.owner, "/v1/inbox").await.expect(200).text;
-        let mut held = pool.begin().await.unwrap();
-        sqlx::query(&lock).execute(&mut *held).await.unwrap();
-        let again = timeout(MOMENT, app.get(&shop.owner, "/v1/inbox")).await;
-        held.commit().await.unwrap();
-        if let Ok(again) = again {
-            assert_eq!(again.expect(200).text, first);
+        if let Some(again) = told_unread(&app, &shop.owner, &Inbox, "/v1/inbox").await {
+            assert_eq!(again, first);
             return;
         }
     }
     panic!("the page is read again each time");
 }
 
+#[tokio::test]
+async fn what_was_read_of_a_conversation_is_told_again_until_something_happens_in_it() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    app.say(&shop, &ANA, "wamid.1", 0, "Hello").await;
+    let talk = app.conversation(&shop, &ANA).await;
+    app.say(&shop, &BEN, "wamid.2", 1, "Good evening").await;
+    app.settle().await;
+    let path = format!("/v1/conversations/{talk}/messages");
+    let mut again = None;
+    for _ in 0..TRIES {
+        let first = app.get(&shop.owner, &path).await.expect(200).text;
+        again = told_unread(&app, &shop.owner, &ConversationMessages, &path).await;
+        if let Some(again) = &again {
+            assert_eq!(*again, first);
+            break;
+        }
+    }
+    assert!(again.is_some(), "the page is read again each time");
+    for note in ["She wants it before Friday.", "She called again."] {
+        let body = json!({"body": note});
+        let noted = app.post(&shop.owner, &format!("/v1/conversations/{talk}/notes"), body).await;
+        let since = noted.expect(201).header("log-position").to_owned();
+        let page = app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
+        assert_eq!(page.data()[0]["body"], note);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_see_a_conversation_any_more_is_not_told_what_was_read_of_it() {
+    let app = App::start().await;
+    let shop = app.organization("Baraka").await;
+    let (theirs, nobodys) = with_two(&app, &shop).await;
+    let agent = fresh_key(&app, &shop).await;
+    let path = format!("/v1/conversations/{nobodys}/messages");
+    for _ in 0..3 {
+        app.get(&agent, &path).await.expect(200);
+    }
+    let other = app.get(&shop.owner, &format!("/v1/conversations/{theirs}")).await.expect(200);
+    let body = json!({"agent_id": other.data()["assignee_id"]});
+    let assigned =
+        app.post(&shop.owner, &format!("/v1/conversations/{nobodys}/assign"), body).await;
+    let since = assigned.expect(200).header("log-position").to_owned();
+    app.get(&agent, &format!("{path}?min_position={since}")).await.expect(404);
+    app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
+}
+
+/// What somebody is told while nobody can read the model, if it is anything.
+async fn told_unread(app: &App, key: &str, model: &dyn Model, path: &str) -> Option<String> {
+    let pool = &app.db.database.owner;
+    let live = generation::live(pool, model).await.unwrap().unwrap();
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query(&format!("lock table {} in access exclusive mode", model.table(live.generation)))
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let told = timeout(MOMENT, app.get(key, path)).await;
+    held.commit().await.unwrap();
+    told.ok().map(|told| told.expect(200).text)
+}
+
 /// Asks for each of these alone, and for all of them several times at once while nobody can read the
-/// model, after something happened elsewhere. Returns what each was told.
+/// model, after something happened that none of them tells. Returns what each was told.
 async fn told_alike(
     app: &App,
     model: &'static dyn Model,
     asked: &[(&str, String)],
+    happens: impl AsyncFnOnce(),
 ) -> Vec<(u16, String, String)> {
     let ask = async |(key, path): &(&str, String)| {
         let answer = app.get(key, path).await;
@@ -132,8 +200,7 @@ async fn told_alike(
     for one in asked {
         alone.push(ask(one).await);
     }
-    // What was told a moment ago is not asked for again until then.
-    app.organization("Tumaini").await;
+    happens().await;
     app.settle().await;
     let pool = &app.db.database.owner;
     let live = generation::live(pool, model).await.unwrap().unwrap();

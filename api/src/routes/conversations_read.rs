@@ -1,5 +1,7 @@
 //! Reading a conversation: where it stands, and what was said.
 
+mod newest;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +21,6 @@ use smol_str::SmolStr;
 use uuid::Uuid;
 
 use crate::State;
-use crate::app::MessagesPage;
 use crate::auth::Member;
 use crate::envelope::{self, One, Read};
 use crate::openapi::Api;
@@ -73,34 +74,15 @@ async fn messages(
     let (live, finder) = reading::beside(&state, &member, live, &ConversationMessages, min).await?;
     let among = Among { messages: &finder, inbox: &inbox, seen_by: member.only() };
     let rows = match page.after.clone() {
-        Some(after) => among.page(*id, after, page.fetch()).await?,
-        None => newest(&state, &member, among, *id, page.fetch()).await?,
+        Some(after) => Arc::new(among.page(*id, after, page.fetch()).await?),
+        None => newest::newest(&state, &member, &live, among, *id, page.fetch()).await?,
     };
     if rows.is_empty() {
         inbox::find(&inbox, *id, member.only()).await?.ok_or_else(Problem::not_found)?;
     }
-    let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
-    let items = items(&state, &member, cut.rows).await?;
-    Ok(envelope::page(&live, items, cut.next))
-}
-
-/// The first page of a conversation, read together with those that others ask for.
-async fn newest(
-    state: &State,
-    member: &Member,
-    among: Among<'_>,
-    conversation: Uuid,
-    limit: i64,
-) -> Result<Vec<Shown>, Problem> {
-    let asked = MessagesPage {
-        tenant: member.tenant(),
-        generations: [among.messages.generation(), among.inbox.generation()],
-        seen_by: among.seen_by,
-        limit,
-    };
-    let ask = async |conversations| among.newest(conversations, limit).await.map_err(Arc::new);
-    let newest = state.messages.with(asked, async |together| together.ask(conversation, ask).await);
-    newest.await.map_err(|error| Problem::from(&*error))
+    let next = page.next(&rows, |row| row.cursor().unwrap_or_default());
+    let items = items(&state, &member, &rows[..page.size().min(rows.len())]).await?;
+    Ok(envelope::page(&live, items, next))
 }
 
 async fn message(
@@ -113,7 +95,7 @@ async fn message(
     let min = Position::asked(&state, asked.min_position.as_deref())?;
     let (live, finder) = said_in(&state, &member, conversation, min).await?;
     let row = conversation_messages::find(&finder, conversation, message).await?;
-    let items = items(&state, &member, row.into_iter().collect()).await?;
+    let items = items(&state, &member, row.as_slice()).await?;
     let item = items.into_iter().next().ok_or_else(Problem::not_found)?;
     Ok(envelope::read(&live, item))
 }
@@ -131,7 +113,7 @@ pub(super) async fn said_in(
 }
 
 /// Rows as they are shown, their personal values opened together.
-async fn items(state: &State, member: &Member, rows: Vec<Shown>) -> Result<Vec<Item>, Problem> {
+async fn items(state: &State, member: &Member, rows: &[Shown]) -> Result<Vec<Item>, Problem> {
     let touched = |row: &'_ Shown| {
         let touches = row.edited.iter().chain(row.reactions.values()).map(|touch| &touch.body);
         let conflicts = row.conflicts.iter().map(|version| &version.body);
@@ -140,7 +122,7 @@ async fn items(state: &State, member: &Member, rows: Vec<Shown>) -> Result<Vec<I
     let touches: Vec<String> = rows.iter().flat_map(touched).collect();
     let tokens = rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
     let values = Values::open(state, member, tokens).await?;
-    Ok(rows.into_iter().map(|row| item(row, &values)).collect())
+    Ok(rows.iter().map(|row| item(row, &values)).collect())
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -278,7 +260,7 @@ struct Emoji {
     emoji: Option<String>,
 }
 
-fn item(row: Shown, values: &Values) -> Item {
+fn item(row: &Shown, values: &Values) -> Item {
     let token = row.body.as_ref();
     let erased = values.erased(token);
     if row.kind.as_deref() == Some("note") {
@@ -286,15 +268,19 @@ fn item(row: Shown, values: &Values) -> Item {
             body: values.text(token),
             erased,
             id: row.message_id,
-            kind: row.kind,
-            author: row.author,
+            kind: row.kind.clone(),
+            author: row.author.clone(),
             at: row.at,
             cycle: row.cycle,
             recorded_at: row.recorded_at,
         });
     }
     let Body { content, context, referral } = values.get(token).unwrap_or_default();
-    let (receipts, errors) = (row.receipts, row.errors);
+    let delivery = |status: &SmolStr| Delivery {
+        status: status.clone(),
+        receipts: row.receipts.clone(),
+        errors: row.errors.clone(),
+    };
     Item::Message(Box::new(Message {
         content,
         erased,
@@ -302,10 +288,10 @@ fn item(row: Shown, values: &Values) -> Item {
         referral,
         edited: row.edited.as_ref().map(|edit| edited(edit, values)),
         reactions: row.reactions.iter().filter_map(|(by, it)| reaction(by, it, values)).collect(),
-        delivery: row.delivery.map(|status| Delivery { status, receipts, errors }),
+        delivery: row.delivery.as_ref().map(delivery),
         id: row.message_id,
-        kind: row.kind,
-        author: row.author,
+        kind: row.kind.clone(),
+        author: row.author.clone(),
         contact_id: row.contact_id,
         at: row.at,
         cycle: row.cycle,
