@@ -27,6 +27,7 @@ use projections::inbox;
 use projections::letters::Stale;
 use socket2::SockRef;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::idempotent::InFlight;
@@ -83,14 +84,16 @@ pub(crate) struct MessagesPage {
 /// Those who wait for them, each for those of one conversation.
 type NewestMessages = Together<Uuid, Vec<Shown>, Arc<projections::Error>>;
 
-/// Those who wait for where the last event of a conversation stands.
-type LastPositions = Together<Uuid, i64, Arc<sqlx::Error>>;
+/// Those who wait for where the last event of a conversation stands that its page may have.
+type LastPositions = Together<Uuid, Option<i64>, Arc<projections::Error>>;
 
-/// Rows of such a page, and up to where they have all that happened in their conversation.
+/// Rows of such a page, up to where they have all that happened in their conversation, and since when
+/// they were asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Newest {
     pub(crate) upto: i64,
-    pub(crate) rows: Arc<Vec<Shown>>,
+    pub(crate) since: Instant,
+    pub(crate) rows: Arc<[Shown]>,
 }
 
 /// What the handlers share.
@@ -121,8 +124,8 @@ pub struct State {
     pub(crate) messages: Arc<Each<MessagesPage, NewestMessages>>,
     /// What was read of them lately.
     pub(crate) newest: Arc<Lately<(MessagesPage, Uuid), Newest>>,
-    /// Conversations of which it is asked whether that holds, by organisation.
-    pub(crate) last: Arc<Each<Uuid, LastPositions>>,
+    /// Conversations of which it is asked whether that holds.
+    pub(crate) last: Arc<Each<MessagesPage, LastPositions>>,
 }
 
 impl State {

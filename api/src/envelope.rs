@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use actix_web::body::BoxBody;
+use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, ETAG, IF_NONE_MATCH};
 use actix_web::web::Bytes;
@@ -131,19 +132,19 @@ pub(crate) fn written<T>(position: Position, data: T) -> Written<T> {
 const ROOM: usize = 8 << 10;
 
 impl<T: Serialize, M: Serialize> Envelope<T, M> {
-    fn write(&self) -> Vec<u8> {
+    fn write(&self) -> serde_json::Result<Vec<u8>> {
         let mut body = Vec::with_capacity(ROOM);
-        // What is told are plain values: there is nothing in them that has no JSON.
-        match serde_json::to_writer(&mut body, self) {
-            Ok(()) => body,
-            Err(_) => vec![],
-        }
+        serde_json::to_writer(&mut body, self)?;
+        Ok(body)
     }
 }
 
 impl<T: Serialize, M: Serialize> Plain<T, M> {
     fn into_response(self, mut response: HttpResponseBuilder) -> HttpResponse {
-        response.content_type(ContentType::json()).body(self.0.write())
+        match self.0.write() {
+            Ok(body) => response.content_type(ContentType::json()).body(body),
+            Err(error) => HttpResponse::from_error(JsonPayloadError::Serialize(error)),
+        }
     }
 }
 
@@ -166,7 +167,7 @@ impl<T: Serialize, M: Serialize> Read<T, M> {
 
     /// Its body, for several who asked for the same.
     pub(crate) fn write(self) -> Bytes {
-        self.told().write().into()
+        self.told().write().unwrap_or_default().into()
     }
 }
 

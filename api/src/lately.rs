@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a half is filled: nothing is kept for more than twice as long.
+/// How long a half is filled: nothing is told for more than twice as long.
 const FILLED: Duration = Duration::from_secs(5);
-/// Rows of a half. A message with its encrypted body takes some 800 bytes.
-const ROOM: usize = 8_192;
+/// About how many bytes a half has room for.
+const ROOM: usize = 6 << 20;
+/// What is kept takes so much by itself.
+const ENTRY: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Lately<K, T>(std::sync::Mutex<Halves<K, T>>);
@@ -21,15 +23,15 @@ pub(crate) struct Lately<K, T>(std::sync::Mutex<Halves<K, T>>);
 struct Halves<K, T> {
     younger: HashMap<K, T>,
     elder: HashMap<K, T>,
-    /// Since when the younger one is filled, and with how many rows.
+    /// Since when the younger one is filled, and with about how many bytes.
     since: Instant,
-    rows: usize,
+    bytes: usize,
 }
 
 impl<K, T> Default for Lately<K, T> {
     fn default() -> Self {
         let (younger, elder) = (HashMap::new(), HashMap::new());
-        Lately(std::sync::Mutex::new(Halves { younger, elder, since: Instant::now(), rows: 0 }))
+        Lately(std::sync::Mutex::new(Halves { younger, elder, since: Instant::now(), bytes: 0 }))
     }
 }
 
@@ -39,23 +41,31 @@ impl<K: Eq + Hash, T: Clone> Lately<K, T> {
         halves.younger.get(key).or_else(|| halves.elder.get(key)).cloned()
     }
 
-    /// Keeps what has so many rows in the place of what was read before.
-    pub(crate) fn put(&self, key: K, rows: usize, read: T) {
+    /// Keeps what takes about so many bytes, in the place of what is `older` if there is something.
+    pub(crate) fn put(&self, key: K, bytes: usize, read: T, older: impl Fn(&T) -> bool) {
         let mut halves = self.halves();
-        halves.rows += rows;
+        let kept = halves.younger.get(&key).or_else(|| halves.elder.get(&key));
+        if kept.is_some_and(|kept| !older(kept)) {
+            return;
+        }
+        halves.bytes += ENTRY + bytes;
         halves.younger.insert(key, read);
-        if halves.rows > ROOM {
+        if halves.bytes > ROOM {
             halves.grow_old();
+            halves.since = Instant::now();
         }
     }
 
     fn halves(&self) -> MutexGuard<'_, Halves<K, T>> {
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let age = halves.since.elapsed();
-        for long in [FILLED, 2 * FILLED] {
-            if age > long {
-                halves.grow_old();
-            }
+        if age > FILLED {
+            halves.grow_old();
+            halves.since += FILLED;
+        }
+        if age > 2 * FILLED {
+            halves.grow_old();
+            halves.since = Instant::now();
         }
         halves
     }
@@ -64,7 +74,7 @@ impl<K: Eq + Hash, T: Clone> Lately<K, T> {
 impl<K, T> Halves<K, T> {
     fn grow_old(&mut self) {
         self.elder = take(&mut self.younger);
-        (self.since, self.rows) = (Instant::now(), 0);
+        self.bytes = 0;
     }
 }
 
@@ -76,11 +86,16 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(1);
 
+    fn always<T>(_: &T) -> bool {
+        true
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_read_last_is_known_for_as_long_as_it_takes_to_fill_a_half() {
         let lately = Lately::default();
-        lately.put("ana", 1, "Hello");
-        lately.put("ana", 1, "Hello again");
+        lately.put("ana", 1, "Hello", always);
+        lately.put("ana", 1, "Hello again", always);
+        lately.put("ana", 1, "Hello", |kept| kept.is_empty());
         advance(FILLED).await;
         assert_eq!(lately.get(&"ana"), Some("Hello again"));
         assert_eq!(lately.get(&"ben"), None);
@@ -89,24 +104,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_kept_for_longer_than_it_takes_to_fill_both() {
         let lately = Lately::default();
-        lately.put("ana", 1, "Hello");
+        lately.put("ana", 1, "Hello", always);
         advance(FILLED + MOMENT).await;
         assert_eq!(lately.get(&"ana"), Some("Hello"));
-        lately.put("ben", 1, "Good evening");
-        advance(FILLED + MOMENT).await;
+        lately.put("ben", 1, "Good evening", always);
+        advance(FILLED).await;
         assert_eq!((lately.get(&"ana"), lately.get(&"ben")), (None, Some("Good evening")));
         advance(2 * FILLED + MOMENT).await;
         assert_eq!(lately.get(&"ben"), None);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_late_lets_nothing_live_longer() {
+        let lately = Lately::default();
+        lately.put("ana", 1, "Hello", always);
+        advance(2 * FILLED - MOMENT).await;
+        assert_eq!(lately.get(&"ana"), Some("Hello"));
+        advance(2 * MOMENT).await;
+        assert_eq!(lately.get(&"ana"), None);
+    }
+
     #[test]
     fn however_much_is_read_there_is_room_for_two_halves() {
-        let lately = Lately::default();
-        let most = 2 * (ROOM / 50 + 1);
-        for conversation in 0..1_000 {
-            lately.put(conversation, 50, ());
-            assert_eq!(lately.get(&conversation), Some(()));
-            let kept = (0..=conversation).filter(|earlier| lately.get(earlier).is_some());
+        for bytes in [0, 40_000] {
+            let lately = Lately::default();
+            let most = 2 * (ROOM / (ENTRY + bytes) + 1);
+            for conversation in 0..3 * most {
+                lately.put(conversation, bytes, (), always);
+                assert_eq!(lately.get(&conversation), Some(()));
+            }
+            let kept = (0..3 * most).filter(|earlier| lately.get(earlier).is_some());
             assert!(kept.count() <= most);
         }
     }

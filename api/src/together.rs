@@ -30,12 +30,6 @@ impl Blame for Arc<projections::Error> {
     }
 }
 
-impl Blame for Arc<sqlx::Error> {
-    fn may_be_of_one(&self) -> bool {
-        false
-    }
-}
-
 /// Somebody who asks for this.
 #[derive(Debug)]
 struct Asker<Q, T, E> {

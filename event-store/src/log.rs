@@ -170,22 +170,6 @@ pub async fn version_of(
         .await
 }
 
-/// The positions of the last events of these streams of an organisation, as far as there are any.
-pub async fn last_positions(
-    db: impl PgExecutor<'_>,
-    tenant: Uuid,
-    aggregate_type: &str,
-    aggregate_ids: &[String],
-) -> sqlx::Result<Vec<(String, i64)>> {
-    let query = within(
-        "select each.id, last.position from unnest($3::text[]) each(id) cross join lateral (
-            select position from events where tenant_id = t.id
-               and aggregate_type = $2 and aggregate_id = each.id
-             order by sequence desc limit 1) last",
-    );
-    sqlx::query_as(&query).bind(tenant).bind(aggregate_type).bind(aggregate_ids).fetch_all(db).await
-}
-
 /// Whether a command has written to a stream of an organisation.
 pub async fn is_written_by(
     db: impl PgExecutor<'_>,

@@ -1,22 +1,25 @@
 //! What was said in a conversation: one row for each message and note, with what became of it.
 //! A row may begin with a receipt or a reaction whose message is still to come.
 
-use std::collections::{BTreeMap, HashMap};
+mod among;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::conversation::{Author, Event, Message, Outgoing, Receipt};
 use domain::message::{Delivery, DeliveryError, Kind};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use uuid::Uuid;
 
+use crate::Recorded;
 use crate::contacts::token;
 use crate::facts::{Facts, Group, Measure};
-use crate::finder::{Finder, Select, time};
-use crate::inbox::{self, Inbox, author};
+use crate::finder::time;
+use crate::inbox::author;
 use crate::model::{Column, ReadModel, Source, Table, column, sparse};
-use crate::{Error, Recorded};
+
+pub use among::{Among, find};
 
 pub struct ConversationMessages;
 
@@ -423,6 +426,13 @@ pub const DISCARDED: Measure =
 pub type Cursor = (DateTime<Utc>, String, Uuid);
 
 impl Shown {
+    /// Its personal values.
+    pub fn tokens(&self) -> impl Iterator<Item = &String> {
+        let touches = self.edited.iter().chain(self.reactions.values()).map(|touch| &touch.body);
+        let conflicts = self.conflicts.iter().map(|version| &version.body);
+        [&self.body].into_iter().chain(touches).chain(conflicts).flatten()
+    }
+
     /// Where a page goes on behind this row.
     pub fn cursor(&self) -> Option<Cursor> {
         Some((
@@ -432,67 +442,3 @@ impl Shown {
         ))
     }
 }
-
-/// What is asked of one message or note of a conversation.
-pub async fn find<T: DeserializeOwned>(
-    finder: &Finder<ConversationMessages>,
-    conversation: Uuid,
-    message: Uuid,
-) -> Result<Option<T>, Error> {
-    let mut find = finder.select_as::<T>();
-    find.sql.push(" and kind is not null");
-    find.when("conversation_id = {}", Some(conversation)).when("message_id = {}", Some(message));
-    find.fetch_one().await
-}
-
-/// Where what was said is looked for: in conversations that are in the inbox, and where `seen_by` is
-/// told, that are theirs or nobody's.
-#[derive(Clone, Copy)]
-pub struct Among<'a> {
-    pub messages: &'a Finder<ConversationMessages>,
-    pub inbox: &'a Finder<Inbox>,
-    pub seen_by: Option<Uuid>,
-}
-
-impl Among<'_> {
-    /// What was said last in each of these conversations, newest first.
-    pub async fn newest(
-        self,
-        conversations: Vec<Uuid>,
-        limit: i64,
-    ) -> Result<HashMap<Uuid, Vec<Shown>>, Error> {
-        let rows: Vec<Shown> = self.said_in(conversations).fetch_each(ORDER, limit).await?;
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let mut pages: HashMap<Uuid, Vec<Shown>> = HashMap::new();
-        for row in rows {
-            let page = pages.entry(row.conversation_id);
-            let page = page.or_insert_with(|| Vec::with_capacity(limit));
-            if page.len() < limit {
-                page.push(row);
-            }
-        }
-        Ok(pages)
-    }
-
-    /// What was said before.
-    pub async fn page(
-        self,
-        conversation: Uuid,
-        (at, order, message): Cursor,
-        limit: i64,
-    ) -> Result<Vec<Shown>, Error> {
-        let mut find = self.said_in(vec![conversation]);
-        find.sql.push(" and (at, coalesce(message_order, ''), message_id) < (").push_bind(at);
-        find.sql.push(", ").push_bind(order).push(", ").push_bind(message).push(")");
-        find.fetch(ORDER, limit).await
-    }
-
-    fn said_in<'q>(self, conversations: Vec<Uuid>) -> Select<'q, ConversationMessages> {
-        let mut find = self.messages.select_for_each::<Shown>(conversations);
-        find.sql.push(" and kind is not null and conversation_id = each.id");
-        inbox::has(self.inbox, &mut find, "each.id", self.seen_by);
-        find
-    }
-}
-
-const ORDER: &str = "at desc, coalesce(message_order, '') desc, message_id desc";

@@ -35,6 +35,10 @@ impl<M: ReadModel> Finder<M> {
         self.generation
     }
 
+    pub(crate) fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
     pub(crate) fn table(&self) -> &str {
         &self.table
     }

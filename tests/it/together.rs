@@ -20,7 +20,7 @@ const LOOKS: usize = 100;
 const LONGEST: Duration = Duration::from_millis(1_500);
 /// How often a page is asked for twice within a moment, and how long one is waited for that ought to be
 /// there.
-const TRIES: usize = 20;
+pub(crate) const TRIES: usize = 20;
 const MOMENT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
@@ -119,55 +119,13 @@ async fn a_page_of_the_inbox_is_told_to_the_next_who_asks_without_being_read_aga
     panic!("the page is read again each time");
 }
 
-#[tokio::test]
-async fn what_was_read_of_a_conversation_is_told_again_until_something_happens_in_it() {
-    let app = App::start().await;
-    let shop = app.organization("Baraka").await;
-    app.say(&shop, &ANA, "wamid.1", 0, "Hello").await;
-    let talk = app.conversation(&shop, &ANA).await;
-    app.say(&shop, &BEN, "wamid.2", 1, "Good evening").await;
-    app.settle().await;
-    let path = format!("/v1/conversations/{talk}/messages");
-    let mut again = None;
-    for _ in 0..TRIES {
-        let first = app.get(&shop.owner, &path).await.expect(200).text;
-        again = told_unread(&app, &shop.owner, &ConversationMessages, &path).await;
-        if let Some(again) = &again {
-            assert_eq!(*again, first);
-            break;
-        }
-    }
-    assert!(again.is_some(), "the page is read again each time");
-    for note in ["She wants it before Friday.", "She called again."] {
-        let body = json!({"body": note});
-        let noted = app.post(&shop.owner, &format!("/v1/conversations/{talk}/notes"), body).await;
-        let since = noted.expect(201).header("log-position").to_owned();
-        let page = app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
-        assert_eq!(page.data()[0]["body"], note);
-    }
-}
-
-#[tokio::test]
-async fn who_may_not_see_a_conversation_any_more_is_not_told_what_was_read_of_it() {
-    let app = App::start().await;
-    let shop = app.organization("Baraka").await;
-    let (theirs, nobodys) = with_two(&app, &shop).await;
-    let agent = fresh_key(&app, &shop).await;
-    let path = format!("/v1/conversations/{nobodys}/messages");
-    for _ in 0..3 {
-        app.get(&agent, &path).await.expect(200);
-    }
-    let other = app.get(&shop.owner, &format!("/v1/conversations/{theirs}")).await.expect(200);
-    let body = json!({"agent_id": other.data()["assignee_id"]});
-    let assigned =
-        app.post(&shop.owner, &format!("/v1/conversations/{nobodys}/assign"), body).await;
-    let since = assigned.expect(200).header("log-position").to_owned();
-    app.get(&agent, &format!("{path}?min_position={since}")).await.expect(404);
-    app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
-}
-
 /// What somebody is told while nobody can read the model, if it is anything.
-async fn told_unread(app: &App, key: &str, model: &dyn Model, path: &str) -> Option<String> {
+pub(crate) async fn told_unread(
+    app: &App,
+    key: &str,
+    model: &dyn Model,
+    path: &str,
+) -> Option<String> {
     let pool = &app.db.database.owner;
     let live = generation::live(pool, model).await.unwrap().unwrap();
     let mut held = pool.begin().await.unwrap();

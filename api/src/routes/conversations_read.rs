@@ -3,7 +3,6 @@
 mod newest;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
@@ -74,7 +73,7 @@ async fn messages(
     let (live, finder) = reading::beside(&state, &member, live, &ConversationMessages, min).await?;
     let among = Among { messages: &finder, inbox: &inbox, seen_by: member.only() };
     let rows = match page.after.clone() {
-        Some(after) => Arc::new(among.page(*id, after, page.fetch()).await?),
+        Some(after) => among.page(*id, after, page.fetch()).await?.into(),
         None => newest::newest(&state, &member, &live, among, *id, page.fetch()).await?,
     };
     if rows.is_empty() {
@@ -114,13 +113,7 @@ pub(super) async fn said_in(
 
 /// Rows as they are shown, their personal values opened together.
 async fn items(state: &State, member: &Member, rows: &[Shown]) -> Result<Vec<Item>, Problem> {
-    let touched = |row: &'_ Shown| {
-        let touches = row.edited.iter().chain(row.reactions.values()).map(|touch| &touch.body);
-        let conflicts = row.conflicts.iter().map(|version| &version.body);
-        touches.chain(conflicts).flatten().cloned().collect::<Vec<_>>()
-    };
-    let touches: Vec<String> = rows.iter().flat_map(touched).collect();
-    let tokens = rows.iter().filter_map(|row| row.body.as_ref()).chain(&touches);
+    let tokens = rows.iter().flat_map(Shown::tokens);
     let values = Values::open(state, member, tokens).await?;
     Ok(rows.iter().map(|row| item(row, &values)).collect())
 }

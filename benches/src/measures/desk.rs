@@ -65,10 +65,12 @@ pub(crate) async fn mix(bench: &Bench) -> Outcome<Vec<Line>> {
     let name = format!("read/write mix, {CLIENTS} clients, 80 % reads");
     let fair = format!(
         "{} One request in five is a note, two are the first page of the inbox, the same for all, \
-         two are the messages of a conversation of one's own. Ours reads the page of the inbox anew \
-         when its read models have read on, which is some twenty times a second, and the messages \
-         of several conversations by one statement. Our clock stops when all read models have \
-         caught up.",
+         two are the messages of a conversation of one's own, the one that the note is in, or was. \
+         Ours reads the page of the inbox anew when its read models have read on, which is some \
+         twenty times a second, and the messages of several conversations by one statement. Where \
+         its read models have taken in nothing of a conversation since it was read a moment ago, it \
+         asks only whether that is so: mostly the second time after a note. Our clock stops when \
+         all read models have caught up.",
         same(bench)
     );
     Ok(vec![line(name, rates(&ours, &peer), 3.0, fair)])

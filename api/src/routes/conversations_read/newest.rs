@@ -1,13 +1,10 @@
 //! The newest messages of a conversation, of which screens ask again and again. They are made of its
-//! stream alone, so what was read of them holds until the log has something newer there.
+//! stream alone, so what was read of them holds until the read models have more of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::Aggregate;
-use domain::conversation::Conversation;
-use event_store::log;
 use projections::conversation_messages::{Among, Shown};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::State;
@@ -16,8 +13,9 @@ use crate::auth::Member;
 use crate::position::Live;
 use crate::problem::Problem;
 
-/// The first rows of a conversation: those that were read of it lately, where nothing has happened in
-/// it since; or those that are read now, together with the ones that others ask for.
+/// The first rows of a conversation: those that were read of it lately, where the read models have
+/// taken in nothing of it since; or those that are read now, together with the ones that others ask
+/// for.
 pub(super) async fn newest(
     state: &State,
     member: &Member,
@@ -25,39 +23,39 @@ pub(super) async fn newest(
     among: Among<'_>,
     conversation: Uuid,
     limit: i64,
-) -> Result<Arc<Vec<Shown>>, Problem> {
+) -> Result<Arc<[Shown]>, Problem> {
     let page = MessagesPage {
         tenant: member.tenant(),
         generations: [among.messages.generation(), among.inbox.generation()],
         seen_by: among.seen_by,
         limit,
     };
-    let (upto, whole) = (live.position.position, live.stale.is_empty());
+    let (since, upto) = (Instant::now(), live.position.position);
+    // A row that stands still goes on without an event of its own.
+    let holds = live.stale.is_empty();
     let known = (page.clone(), conversation);
-    if let Some(read) = state.newest.get(&known).filter(|read| whole && read.upto <= upto)
-        && last(state, page.tenant, conversation).await? <= read.upto
-    {
-        return Ok(read.rows);
+    let failed = |error: Arc<projections::Error>| Problem::from(&*error);
+    if let Some(read) = state.newest.get(&known).filter(|read| holds && read.upto <= upto) {
+        let ask = async |conversations| match among.last(conversations).await {
+            Ok(last) => Ok(last.into_iter().map(|(talk, last)| (talk, Some(last))).collect()),
+            Err(error) => Err(Arc::new(error)),
+        };
+        let last =
+            state.last.with(page.clone(), async |together| together.ask(conversation, ask).await);
+        if last.await.map_err(failed)?.is_some_and(|last| last <= read.upto) {
+            return Ok(read.rows);
+        }
     }
     let ask = async |conversations| among.newest(conversations, limit).await.map_err(Arc::new);
     let found = state.messages.with(page, async |together| together.ask(conversation, ask).await);
-    let rows = Arc::new(found.await.map_err(|error| Problem::from(&*error))?);
-    // A row that stands still goes on without an event of its own.
-    if whole {
-        state.newest.put(known, rows.len(), Newest { upto, rows: rows.clone() });
+    let rows: Arc<[Shown]> = found.await.map_err(failed)?.into();
+    if holds && !rows.is_empty() {
+        let newest = Newest { upto, since, rows: rows.clone() };
+        state.newest.put(known, bytes(&rows), newest, |kept| kept.since < since);
     }
     Ok(rows)
 }
 
-/// Where the last event of a conversation stands in the log.
-async fn last(state: &State, tenant: Uuid, conversation: Uuid) -> Result<i64, Problem> {
-    let ask = async |conversations: Vec<Uuid>| {
-        let ids: Vec<String> = conversations.iter().map(Uuid::to_string).collect();
-        let found = log::last_positions(&state.database.app, tenant, Conversation::TYPE, &ids);
-        let found: HashMap<String, i64> = found.await.map_err(Arc::new)?.into_iter().collect();
-        let at = |id: &String| found.get(id).copied().unwrap_or_default();
-        Ok(conversations.into_iter().zip(ids.iter().map(at)).collect())
-    };
-    let last = state.last.with(tenant, async |together| together.ask(conversation, ask).await);
-    last.await.map_err(|error: Arc<sqlx::Error>| Problem::from(event_store::Error::Database(error)))
+fn bytes(rows: &[Shown]) -> usize {
+    size_of_val(rows) + rows.iter().flat_map(Shown::tokens).map(String::len).sum::<usize>()
 }
