@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,8 +51,11 @@ impl<K: Eq + Hash, T: Clone> Lately<K, T> {
         halves.bytes += ENTRY + bytes;
         halves.younger.insert(key, read);
         if halves.bytes > ROOM {
-            halves.grow_old();
+            let gone = halves.grow_old();
             halves.since = Instant::now();
+            // To free all of it takes long enough for others to wait.
+            drop(halves);
+            drop(gone);
         }
     }
 
@@ -72,9 +75,10 @@ impl<K: Eq + Hash, T: Clone> Lately<K, T> {
 }
 
 impl<K, T> Halves<K, T> {
-    fn grow_old(&mut self) {
-        self.elder = take(&mut self.younger);
+    /// Returns the elder, which goes.
+    fn grow_old(&mut self) -> HashMap<K, T> {
         self.bytes = 0;
+        replace(&mut self.elder, take(&mut self.younger))
     }
 }
 
