@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use actix_web::body::BoxBody;
-use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, ETAG, IF_NONE_MATCH};
 use actix_web::web::Bytes;
@@ -16,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::dry_run;
 use crate::openapi::{Described, Operation, Schemas};
 use crate::position::{Live, Position};
+use crate::problem::Problem;
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
@@ -143,7 +143,7 @@ impl<T: Serialize, M: Serialize> Plain<T, M> {
     fn into_response(self, mut response: HttpResponseBuilder) -> HttpResponse {
         match self.0.write() {
             Ok(body) => response.content_type(ContentType::json()).body(body),
-            Err(error) => HttpResponse::from_error(JsonPayloadError::Serialize(error)),
+            Err(error) => HttpResponse::from_error(Problem::from(error)),
         }
     }
 }
@@ -166,8 +166,8 @@ impl<T: Serialize, M: Serialize> Read<T, M> {
     }
 
     /// Its body, for several who asked for the same.
-    pub(crate) fn write(self) -> Bytes {
-        self.told().write().unwrap_or_default().into()
+    pub(crate) fn write(self) -> Result<Bytes, Problem> {
+        Ok(self.told().write()?.into())
     }
 }
 

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 const FILLED: Duration = Duration::from_secs(5);
 /// About how many bytes a half has room for.
 const ROOM: usize = 6 << 20;
-/// What is kept takes so much by itself.
+/// What is kept takes so much by itself, and what takes so much is not: much else would have to go.
 const ENTRY: usize = 256;
+const LARGE: usize = ROOM / 8;
 
 #[derive(Debug)]
 pub(crate) struct Lately<K, T>(std::sync::Mutex<Halves<K, T>>);
@@ -45,7 +46,7 @@ impl<K: Eq + Hash, T: Clone> Lately<K, T> {
     pub(crate) fn put(&self, key: K, bytes: usize, read: T, older: impl Fn(&T) -> bool) {
         let mut halves = self.halves();
         let kept = halves.younger.get(&key).or_else(|| halves.elder.get(&key));
-        if kept.is_some_and(|kept| !older(kept)) {
+        if bytes > LARGE || kept.is_some_and(|kept| !older(kept)) {
             return;
         }
         halves.bytes += ENTRY + bytes;
@@ -126,6 +127,14 @@ mod tests {
         assert_eq!(lately.get(&"ana"), Some("Hello"));
         advance(2 * MOMENT).await;
         assert_eq!(lately.get(&"ana"), None);
+    }
+
+    #[test]
+    fn what_would_drive_out_all_else_is_not_kept() {
+        let lately = Lately::default();
+        lately.put("ana", LARGE, (), always);
+        lately.put("ben", LARGE + 1, (), always);
+        assert_eq!((lately.get(&"ana"), lately.get(&"ben")), (Some(()), None));
     }
 
     #[test]

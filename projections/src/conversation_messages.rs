@@ -425,12 +425,22 @@ pub const DISCARDED: Measure =
 /// the inbox chooses the newest, so that the order in which they arrived changes nothing.
 pub type Cursor = (DateTime<Utc>, String, Uuid);
 
+/// What a receipt, a reaction or the like takes.
+const PART: usize = 512;
+
 impl Shown {
     /// Its personal values.
     pub fn tokens(&self) -> impl Iterator<Item = &String> {
         let touches = self.edited.iter().chain(self.reactions.values()).map(|touch| &touch.body);
         let conflicts = self.conflicts.iter().map(|version| &version.body);
         [&self.body].into_iter().chain(touches).chain(conflicts).flatten()
+    }
+
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let tokens: usize = self.tokens().map(String::len).sum();
+        let (touches, others) = (self.reactions.len(), self.conflicts.len() + self.errors.len());
+        size_of::<Shown>() + tokens + (self.receipts.len() + touches + others) * PART
     }
 
     /// Where a page goes on behind this row.

@@ -1,8 +1,11 @@
 //! What was read of a conversation lately is told again, as long as it is what would be read now.
 
-use projections::conversation_messages::ConversationMessages;
+use projections::conversation_messages::{Among, ConversationMessages};
+use projections::finder::Finder;
+use projections::inbox::Inbox;
 use projections::{Model, generation, letters};
-use serde_json::{Value, json};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::support::{ANA, App, BEN, Organization};
 use crate::together::{TRIES, told_unread};
@@ -101,6 +104,37 @@ async fn a_message_that_stood_still_is_told_once_it_goes_on() {
         tokio::task::yield_now().await;
     }
     assert_eq!(said(&app, &shop, &talk).await, 2);
+}
+
+#[tokio::test]
+async fn what_one_of_the_read_models_has_taken_in_ends_what_was_read_before() {
+    let app = App::start().await;
+    let (shop, talk) = with_one(&app).await;
+    let pool = &app.db.database.owner;
+    let talk = talk.parse().unwrap();
+    let head: i64 = sqlx::query_scalar("select max(position) from events where aggregate_id = $1")
+        .bind(Uuid::to_string(&talk))
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    let generation = async |model| generation::live(pool, model).await.unwrap().unwrap().generation;
+    let (messages, inbox) = (generation(&ConversationMessages).await, generation(&Inbox).await);
+    let app_role = &app.db.database.app;
+    let among = Among {
+        messages: &Finder::new(app_role, &ConversationMessages, messages, shop.id),
+        inbox: &Finder::new(app_role, &Inbox, inbox, shop.id),
+        seen_by: None,
+    };
+    for behind in ["inbox", "conversation_messages"] {
+        sqlx::query("update generations set position = 1 where model = $1")
+            .bind(behind)
+            .execute(pool)
+            .await
+            .unwrap();
+        let last = among.last(vec![talk]).await.unwrap();
+        let expected = if behind == "inbox" { Some(&head) } else { None };
+        assert_eq!(last.get(&talk), expected, "{behind} is behind");
+    }
 }
 
 /// A conversation in which something was said once.

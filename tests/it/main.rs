@@ -19,6 +19,7 @@ mod fixtures;
 mod hostile;
 mod inbox;
 mod invitations;
+mod lately;
 mod log;
 mod media;
 mod members;

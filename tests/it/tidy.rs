@@ -128,6 +128,25 @@ fn every_file_opens_with_what_it_is_for() {
     assert_none("files that don't open with `//!`", silent.map(|path| shown(&path)));
 }
 
+/// A file that is compiled by itself, or named by the module above it.
+fn is_compiled(path: &Path, roots: &BTreeSet<PathBuf>) -> bool {
+    let (dir, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+    let beside = roots.iter().filter(|root| root.parent() == Some(dir)).cloned();
+    let mut above = beside.chain([dir.with_extension("rs")]);
+    let named = |text: String| text.lines().any(|line| line.ends_with(&format!("mod {stem};")));
+    roots.contains(path) || above.any(|above| fs::read_to_string(above).is_ok_and(named))
+}
+
+#[test]
+fn every_file_belongs_to_a_crate() {
+    let targets = ours().flat_map(|package| package["targets"].as_array().unwrap());
+    let roots = targets.map(|target| PathBuf::from(target["src_path"].as_str().unwrap())).collect();
+    let fuzz = root().join("fuzz");
+    let files = rust_files().into_iter().filter(|path| !path.starts_with(&fuzz));
+    let forgotten = files.filter(|path| !is_compiled(path, &roots));
+    assert_none("files that no module names", forgotten.map(|path| shown(&path)));
+}
+
 #[test]
 fn every_file_is_short_enough_to_read() {
     let long = rust_files().into_iter().filter_map(|path| {

@@ -142,6 +142,13 @@ impl From<event_store::Error> for Problem {
     }
 }
 
+/// Of an answer that can't be written.
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Problem {
+        unavailable(&error)
+    }
+}
+
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Problem {
         unavailable(&error)

@@ -159,7 +159,7 @@ async fn list(
         let cut = page.cut(rows, |row| row.cursor().unwrap_or_default());
         let items = shown(&state, &member, &contacts, cut.rows).await?;
         keep(&state, wanted.clone());
-        Ok(envelope::page(&live, items, cut.next).write())
+        envelope::page(&live, items, cut.next).write()
     };
     let found =
         state.inbox.with(wanted.clone(), async |shared| shared.look_since(ago(KEPT), look).await);

@@ -65,7 +65,7 @@ pub(crate) async fn mix(bench: &Bench) -> Outcome<Vec<Line>> {
     let name = format!("read/write mix, {CLIENTS} clients, 80 % reads");
     let fair = format!(
         "{} One request in five is a note, two are the first page of the inbox, the same for all, \
-         two are the messages of a conversation of one's own, the one that the note is in, or was. \
+         two are the messages of the conversation that the last note was in, one of one's own. \
          Ours reads the page of the inbox anew when its read models have read on, which is some \
          twenty times a second, and the messages of several conversations by one statement. Where \
          its read models have taken in nothing of a conversation since it was read a moment ago, it \

@@ -53,12 +53,12 @@ impl Among<'_> {
         Ok(pages)
     }
 
-    /// Where the last event of each of these conversations stands that both read models have taken in,
+    /// Where the last event of each of these conversations stands that either read model has taken in,
     /// if there is one.
     pub async fn last(self, conversations: Vec<Uuid>) -> Result<HashMap<Uuid, i64>, Error> {
         let query = within(
             "select each.id, last.position
-               from (select min(position) as position from generations
+               from (select max(position) as position from generations
                       where (model = $3 and generation = $4) or (model = $5 and generation = $6)) r,
                     unnest($2::uuid[]) each(id) cross join lateral (
                     select position from events where tenant_id = t.id

@@ -34,7 +34,6 @@ pub(super) async fn newest(
     // A row that stands still goes on without an event of its own.
     let holds = live.stale.is_empty();
     let known = (page.clone(), conversation);
-    let failed = |error: Arc<projections::Error>| Problem::from(&*error);
     if let Some(read) = state.newest.get(&known).filter(|read| holds && read.upto <= upto) {
         let ask = async |conversations| match among.last(conversations).await {
             Ok(last) => Ok(last.into_iter().map(|(talk, last)| (talk, Some(last))).collect()),
@@ -42,20 +41,20 @@ pub(super) async fn newest(
         };
         let last =
             state.last.with(page.clone(), async |together| together.ask(conversation, ask).await);
-        if last.await.map_err(failed)?.is_some_and(|last| last <= read.upto) {
+        // Who can't find out reads.
+        if let Ok(Some(last)) = last.await
+            && last <= read.upto
+        {
             return Ok(read.rows);
         }
     }
     let ask = async |conversations| among.newest(conversations, limit).await.map_err(Arc::new);
     let found = state.messages.with(page, async |together| together.ask(conversation, ask).await);
-    let rows: Arc<[Shown]> = found.await.map_err(failed)?.into();
+    let rows: Arc<[Shown]> = found.await.map_err(|error| Problem::from(&*error))?.into();
     if holds && !rows.is_empty() {
         let newest = Newest { upto, since, rows: rows.clone() };
-        state.newest.put(known, bytes(&rows), newest, |kept| kept.since < since);
+        let bytes = rows.iter().map(Shown::bytes).sum();
+        state.newest.put(known, bytes, newest, |kept| kept.since < since);
     }
     Ok(rows)
-}
-
-fn bytes(rows: &[Shown]) -> usize {
-    size_of_val(rows) + rows.iter().flat_map(Shown::tokens).map(String::len).sum::<usize>()
 }
