@@ -2,6 +2,7 @@
 //! database takes in one round trip.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::take;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -97,10 +98,13 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(crate) fn new(append: Append, keys: Vec<NewKey>) -> Self {
-        let events = append.streams.iter().flat_map(|stream| &stream.events);
-        let payloads: Vec<String> = events.map(|event| event.payload.to_string()).collect();
-        let metadata = append.metadata.to_string();
+    /// What is written out is freed here, by whoever sends it: where batches are made it would be in
+    /// everybody's way.
+    pub(crate) fn new(mut append: Append, keys: Vec<NewKey>) -> Self {
+        let events = append.streams.iter_mut().flat_map(|stream| &mut stream.events);
+        let payloads: Vec<String> =
+            events.map(|event| take(&mut event.payload).to_string()).collect();
+        let metadata = take(&mut append.metadata).to_string();
         let bytes = payloads.iter().map(String::len).sum::<usize>() + metadata.len();
         Written { append, keys, payloads, metadata, bytes }
     }
