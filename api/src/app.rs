@@ -72,7 +72,7 @@ pub(crate) struct InboxPage {
 }
 
 /// All that first pages of messages depend on, but for the conversation.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MessagesPage {
     pub(crate) tenant: Uuid,
     /// Of the messages and of the inbox.

@@ -439,8 +439,8 @@ impl Shown {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let tokens: usize = self.tokens().map(String::len).sum();
-        let (touches, others) = (self.reactions.len(), self.conflicts.len() + self.errors.len());
-        size_of::<Shown>() + tokens + (self.receipts.len() + touches + others) * PART
+        let parts = self.receipts.len() + self.reactions.len() + self.conflicts.len();
+        size_of::<Shown>() + tokens + (parts + self.errors.len()) * PART
     }
 
     /// Where a page goes on behind this row.

@@ -3,12 +3,12 @@
 use projections::conversation_messages::{Among, ConversationMessages};
 use projections::finder::Finder;
 use projections::inbox::Inbox;
-use projections::{Model, generation, letters};
+use projections::{generation, letters};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{ANA, App, BEN, Organization};
-use crate::together::{TRIES, told_unread};
+use crate::together::{TRIES, hold, told_unread};
 use crate::workspace::{fresh_key, with_two};
 
 #[tokio::test]
@@ -33,8 +33,7 @@ async fn what_was_read_of_a_conversation_is_told_again_until_something_happens_i
     for note in ["She wants it before Friday.", "She called again."] {
         let body = json!({"body": note});
         let noted = app.post(&shop.owner, &format!("/v1/conversations/{talk}/notes"), body).await;
-        let since = noted.expect(201).header("log-position").to_owned();
-        let page = app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
+        let page = app.get_since(&noted.expect(201), &shop.owner, &path).await.expect(200);
         assert_eq!(page.data()[0]["body"], note);
     }
 }
@@ -53,9 +52,9 @@ async fn who_may_not_see_a_conversation_any_more_is_not_told_what_was_read_of_it
     let body = json!({"agent_id": other.data()["assignee_id"]});
     let assigned =
         app.post(&shop.owner, &format!("/v1/conversations/{nobodys}/assign"), body).await;
-    let since = assigned.expect(200).header("log-position").to_owned();
-    app.get(&agent, &format!("{path}?min_position={since}")).await.expect(404);
-    app.get(&shop.owner, &format!("{path}?min_position={since}")).await.expect(200);
+    let assigned = assigned.expect(200);
+    app.get_since(&assigned, &agent, &path).await.expect(404);
+    app.get_since(&assigned, &shop.owner, &path).await.expect(200);
 }
 
 #[tokio::test]
@@ -63,11 +62,7 @@ async fn what_the_read_models_have_not_read_yet_is_told_once_they_have() {
     let app = App::start().await;
     let (shop, talk) = with_one(&app).await;
     assert_eq!(said(&app, &shop, &talk).await, 1);
-    let pool = &app.db.database.owner;
-    let live = generation::live(pool, &ConversationMessages).await.unwrap().unwrap();
-    let table = ConversationMessages.table(live.generation);
-    let mut held = pool.begin().await.unwrap();
-    sqlx::query(&format!("lock table {table} in share mode")).execute(&mut *held).await.unwrap();
+    let (held, _) = hold(&app, &ConversationMessages, "share").await;
     note(&app, &shop, &talk).await;
     for _ in 0..3 {
         assert_eq!(said(&app, &shop, &talk).await, 1);

@@ -8,7 +8,7 @@ use projections::conversation_messages::ConversationMessages;
 use projections::inbox::Inbox;
 use projections::{Model, generation};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::time::timeout;
 
 use crate::support::{ANA, App, BEN, customer};
@@ -126,16 +126,25 @@ pub(crate) async fn told_unread(
     model: &dyn Model,
     path: &str,
 ) -> Option<String> {
-    let pool = &app.db.database.owner;
-    let live = generation::live(pool, model).await.unwrap().unwrap();
-    let mut held = pool.begin().await.unwrap();
-    sqlx::query(&format!("lock table {} in access exclusive mode", model.table(live.generation)))
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let (held, _) = hold(app, model, "access exclusive").await;
     let told = timeout(MOMENT, app.get(key, path)).await;
     held.commit().await.unwrap();
     told.ok().map(|told| told.expect(200).text)
+}
+
+/// Locks the model's table, which is told as well, until what it returns is committed.
+pub(crate) async fn hold(
+    app: &App,
+    model: &dyn Model,
+    mode: &str,
+) -> (Transaction<'static, Postgres>, String) {
+    let pool = &app.db.database.owner;
+    let live = generation::live(pool, model).await.unwrap().unwrap();
+    let table = model.table(live.generation);
+    let mut held = pool.begin().await.unwrap();
+    let lock = format!("lock table {table} in {mode} mode");
+    sqlx::query(&lock).execute(&mut *held).await.unwrap();
+    (held, table)
 }
 
 /// Asks for each of these alone, and for all of them several times at once while nobody can read the
@@ -160,17 +169,10 @@ async fn told_alike(
     }
     happens().await;
     app.settle().await;
-    let pool = &app.db.database.owner;
-    let live = generation::live(pool, model).await.unwrap().unwrap();
-    let table = model.table(live.generation);
-    let mut held = pool.begin().await.unwrap();
-    sqlx::query(&format!("lock table {table} in access exclusive mode"))
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let (held, table) = hold(app, model, "access exclusive").await;
     let together = join_all((0..EACH).flat_map(|_| asked.iter().map(&ask)));
     let released = async {
-        all_wait(pool, &table).await;
+        all_wait(&app.db.database.owner, &table).await;
         held.commit().await.unwrap();
     };
     let (together, ()) = tokio::join!(together, released);

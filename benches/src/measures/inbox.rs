@@ -48,7 +48,8 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     }
     let fair = format!(
         "Pages of {LIMIT} at {PLACES} places spread over {} conversations, {CLIENTS} connections; \
-         none is asked for again while the server keeps it. pgbench runs the two statements that the page is made of, prepared, under the same role; \
+         none is asked for again while the server keeps it. pgbench runs the two statements that \
+         the page is made of, prepared, under the same role; \
          it opens no key, decrypts and answers nothing, and is not asked who calls.",
         bench.scale.conversations
     );

@@ -33,14 +33,13 @@ pub(super) async fn newest(
     let (since, upto) = (Instant::now(), live.position.position);
     // A row that stands still goes on without an event of its own.
     let holds = live.stale.is_empty();
-    let known = (page.clone(), conversation);
+    let known = (page, conversation);
     if let Some(read) = state.newest.get(&known).filter(|read| holds && read.upto <= upto) {
         let ask = async |conversations| match among.last(conversations).await {
             Ok(last) => Ok(last.into_iter().map(|(talk, last)| (talk, Some(last))).collect()),
             Err(error) => Err(Arc::new(error)),
         };
-        let last =
-            state.last.with(page.clone(), async |together| together.ask(conversation, ask).await);
+        let last = state.last.with(page, async |together| together.ask(conversation, ask).await);
         // Who can't find out reads.
         if let Ok(Some(last)) = last.await
             && last <= read.upto
