@@ -62,6 +62,8 @@ pub struct Rebuilt {
     pub events: i64,
     pub rows: i64,
     pub seconds: f64,
+    /// Seconds of these in which it waited for what is live.
+    pub waited: f64,
     /// Whether the generation answers now.
     pub live: bool,
     pub comparison: Option<Comparison>,
@@ -144,14 +146,15 @@ async fn run(
 ) -> Result<Vec<Outcome>, Error> {
     let started = Instant::now();
     let mut run = Run { builds, outcomes: vec![] };
-    read(database, &mut run, terms, Phase::Reading).await?;
+    let brake = Brake::new(&database.owner, terms.live_lag);
+    read(database, &mut run, terms, &brake, Phase::Reading).await?;
     let finished = stream::iter(std::mem::take(&mut run.builds))
         .map(Build::finish)
         .buffer_unordered(terms.workers)
         .collect()
         .await;
     run.sort(finished);
-    read(database, &mut run, terms, Phase::CatchingUp).await?;
+    read(database, &mut run, terms, &brake, Phase::CatchingUp).await?;
     for mut build in std::mem::take(&mut run.builds) {
         let settled = settle(database, &mut build, terms).await;
         run.outcomes.push((build.model(), settled));
@@ -160,6 +163,7 @@ async fn run(
     for (_, outcome) in &mut run.outcomes {
         if let Ok(rebuilt) = outcome {
             rebuilt.seconds = seconds;
+            rebuilt.waited = brake.waited().as_secs_f64();
         }
     }
     Ok(run.outcomes)
@@ -170,14 +174,14 @@ async fn read(
     database: &Database,
     run: &mut Run,
     terms: &Terms,
+    brake: &Brake,
     phase: Phase,
 ) -> Result<(), Error> {
     let builds = std::mem::take(&mut run.builds);
     let Some(after) = builds.iter().map(Build::position).min() else { return Ok(()) };
     let until = log::head(&database.projector).await?;
-    let brake = Brake::new(&database.owner, terms.live_lag);
     let kinds = pages::kinds(builds.iter().map(Build::model));
-    let pages = pages::read(&database.projector, kinds, (after, until), terms.workers, &brake);
+    let pages = pages::read(&database.projector, kinds, (after, until), terms.workers, brake);
     let (mut readers, mut following) = (vec![], JoinSet::new());
     for mut build in builds {
         build.enter(phase, until);
@@ -229,6 +233,7 @@ async fn settle(database: &Database, build: &mut Build, terms: &Terms) -> Result
         events: build.position() - build.began_at(),
         rows: generation::count(&database.owner, model, build.generation()).await?,
         seconds: 0.0,
+        waited: 0.0,
         live: terms.swap,
         comparison,
     })

@@ -1,7 +1,7 @@
 //! Slows a rebuild down where it would make the live read models late, or reads slow.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -16,12 +16,14 @@ pub(crate) struct Brake {
     budget: Option<Duration>,
     looked: Mutex<Option<Instant>>,
     on: AtomicBool,
+    /// How often it has waited for as long as `EVERY`.
+    rests: AtomicU32,
 }
 
 impl Brake {
     pub(crate) fn new(pool: &PgPool, budget: Option<Duration>) -> Self {
-        let on = AtomicBool::new(false);
-        Brake { pool: pool.clone(), budget, looked: Mutex::new(None), on }
+        let (on, rests) = (AtomicBool::new(false), AtomicU32::new(0));
+        Brake { pool: pool.clone(), budget, looked: Mutex::new(None), on, rests }
     }
 
     /// Waits as long as what is live is later than it may be, but not for ever.
@@ -30,7 +32,13 @@ impl Brake {
         let until = Instant::now() + LONGEST;
         while self.is_over(budget).await && Instant::now() < until {
             tokio::time::sleep(EVERY).await;
+            self.rests.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// For how long it has kept the rebuild waiting.
+    pub(crate) fn waited(&self) -> Duration {
+        EVERY * self.rests.load(Ordering::Relaxed)
     }
 
     async fn is_over(&self, budget: Duration) -> bool {

@@ -1,5 +1,8 @@
 //! Generations: built within little memory, compared before they answer, given up, and gone back to.
 
+use std::time::Duration;
+
+use projections::contacts::Contacts;
 use projections::letters;
 use projections::rebuild::rollback::rollback;
 use projections::rebuild::{self, Rebuilt, Terms};
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{day, digests};
 use crate::support::App;
+use crate::together::hold;
 
 fn inbox() -> &'static dyn Model {
     projections::model("inbox").unwrap()
@@ -37,6 +41,24 @@ async fn within_little_memory_rows_come_out_the_same() {
         assert_eq!(digests(&app).await, live, "with {memory} bytes");
     }
     app.assert_verified().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_waits_for_live_read_models_that_are_late_and_for_no_others() {
+    let app = App::start().await;
+    let organization = day(&app).await;
+    let terms = Terms { live_lag: Some(Duration::from_secs(600)), ..Terms::default() };
+    assert_eq!(rebuilt(&app, &terms).await.waited, 0.0, "all is read");
+    let (held, _) = hold(&app, &Contacts, "share").await;
+    let contact = json!({"name": "Chipo", "phone": "+260971234567"});
+    app.post(&organization.owner, "/v1/contacts", contact).await.expect(201);
+    let waited = async || app.rebuild_under(&terms, &[inbox()]).await.pop().unwrap().waited;
+    assert_eq!(waited().await, 0.0, "they are not as late as that");
+    let an_hour_ago = "update events set recorded_at = recorded_at - interval '1 hour'
+          where position = (select max(position) from events)";
+    sqlx::query(an_hour_ago).execute(&app.db.database.owner).await.unwrap();
+    assert!(waited().await > 0.0);
+    held.commit().await.unwrap();
 }
 
 #[tokio::test]

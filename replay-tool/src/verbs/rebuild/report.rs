@@ -23,7 +23,7 @@ pub(super) async fn tell(
         return shown::say_json(&told);
     }
     shown::say(format!(
-        "{}: generation {} {} at position {}: {} events, {} rows in {:.1} s{}",
+        "{}: generation {} {} at position {}: {} events, {} rows in {:.1} s{}{}",
         model.name(),
         rebuilt.generation,
         if rebuilt.live { "is live" } else { "is ready" },
@@ -31,6 +31,10 @@ pub(super) async fn tell(
         rebuilt.events,
         rebuilt.rows,
         rebuilt.seconds,
+        match rebuilt.waited > 0.0 {
+            true => format!(", of which it waited {:.1} s for what is live", rebuilt.waited),
+            false => String::new(),
+        },
         match put_aside {
             0 => String::new(),
             count => format!("; {count} events were put aside, `dead-letters list` names them"),
