@@ -16,8 +16,9 @@ use crate::Outcome;
 
 /// Conversations that go on side by side.
 const SIDE_BY_SIDE: usize = 4_000;
-/// Appends that wait for their answers at the same time, in each of two tasks.
-const IN_FLIGHT: usize = 512;
+/// Appends that wait for their answers at the same time, in each of two tasks: twice what the two
+/// batches hold that may be at the database.
+const IN_FLIGHT: usize = 1_024;
 
 /// Events of an opening, and of an exchange.
 pub(crate) const OPENING: usize = 3;

@@ -33,7 +33,7 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     log.close(bench).await?;
     let fair = format!(
         "One event in each unit of work, with a stream of its own; the same rows with all their \
-         columns, durable. What the table beside it takes is written out before the clock runs. \
+         columns, durable. Twice as many units are on their way as two batches hold. What the table beside it takes is written out before the clock runs. \
          It has the log's columns and indexes and no checks, and takes {ROWS} rows in a statement, \
          which is the most that the appender puts into one."
     );
