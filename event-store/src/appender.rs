@@ -13,6 +13,7 @@ use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use sqlx::pool::PoolConnection;
+use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -33,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const COMPANY: usize = 96;
 
 pub(crate) struct Request {
-    pub(crate) written: Written,
+    pub(crate) written: Arc<Written>,
     /// The newest erasure that was known before its personal data was encrypted.
     pub(crate) erasures_seen: i64,
     pub(crate) answer: oneshot::Sender<Result<Appended, Error>>,
@@ -74,7 +75,7 @@ impl Landed {
     fn written(&self) -> impl Iterator<Item = &Written> {
         let all = self.batch.requests.iter().zip(&self.batch.groups);
         let taken = all.filter(|(_, group)| !self.erasures && !self.fallen.contains(group));
-        taken.map(|(request, _)| &request.written)
+        taken.map(|(request, _)| &*request.written)
     }
 }
 
@@ -171,8 +172,8 @@ impl Appender {
         let mut admission = Admission::default();
         let (mut requests, mut left) = (vec![], vec![]);
         while let Some(request) = waiting.pop_front() {
-            let Written { append, keys, .. } = &request.written;
-            if self.keyring.has_any(append.tenant, keys) {
+            let Written { append, made, .. } = &*request.written;
+            if self.keyring.has_any(append.tenant, made) {
                 let _ = request.answer.send(Err(Error::EncryptAgain));
             } else if admission.admit(&request.written) {
                 requests.push(request);
@@ -300,7 +301,7 @@ impl Appender {
         let (session, is_another) = lane.session(self.pool.pool()).await?;
         // It may be another database, which lacks the last of what the first had.
         let known = known.filter(|_| !is_another);
-        let written: Vec<&Written> = requests.iter().map(|request| &request.written).collect();
+        let written: Vec<&Written> = requests.iter().map(|request| &*request.written).collect();
         let a = {
             let mut versions = self.versions();
             if is_another {
@@ -315,7 +316,7 @@ impl Appender {
         metrics::histogram!("verbatim_append_batch_appends").record(requests.len() as f64);
         let started = std::time::Instant::now();
         let mut call = a.call(&groups, seen, known, self.clock.told());
-        let answer = call.build_query_as().fetch_one(session).await;
+        let answer = call.build_query_scalar().fetch_one(session).await.map(|Json(answer)| answer);
         metrics::histogram!("verbatim_append_duration_seconds").record(started.elapsed());
         answer
     }
@@ -324,13 +325,13 @@ impl Appender {
     fn land(&self, batch: Batch, answer: Answer) -> Landed {
         let erasures = answer.is(Why::Erasures);
         let Answer { first, at, refused } = answer;
-        let reasons = refused.filter(|_| !erasures).map(|refused| refused.0).unwrap_or_default();
+        let reasons = refused.filter(|_| !erasures).unwrap_or_default();
         let worst = worst_of_each(reasons, &batch.groups);
         let fallen = worst.keys().map(|append| batch.groups[append - 1]).collect();
         let landed = Landed { batch, first, at, erasures, worst, fallen };
         let mut versions = self.versions();
-        for Written { append, keys, .. } in landed.written() {
-            self.keyring.remember(append.tenant, keys);
+        for Written { append, made, .. } in landed.written() {
+            self.keyring.remember(append.tenant, made);
             versions.remember(append);
         }
         landed
@@ -352,10 +353,12 @@ impl Appender {
                 Some(reason) => self.refuse(request, reason).await,
                 None if fallen.contains(&group) => returned.push(request),
                 None => {
+                    let Request { written, answer, .. } = request;
                     let first = position + 1;
-                    position += request.written.events() as i64;
-                    let done = Appended { first, last: position, recorded_at: at };
-                    let _ = request.answer.send(Ok(done));
+                    position += written.events() as i64;
+                    // The rest of it is freed by whoever is told.
+                    drop(written);
+                    let _ = answer.send(Ok(Appended { first, last: position, recorded_at: at }));
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! database takes in one round trip.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::mem::take;
 
 use chrono::{DateTime, Utc};
@@ -9,8 +10,9 @@ use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::codec::KeyName;
-use crate::keyring::NewKey;
+use crate::codec::sealed::Sealing;
+use crate::keyring::{Keys, NewKey};
+use crate::store::Error;
 
 /// A unit of work: events for one or more streams, all or nothing, with at most one idempotency
 /// record, and claims.
@@ -85,43 +87,71 @@ pub enum Refusal {
 pub(crate) const MOST_APPENDS: usize = 512;
 const MOST_BYTES: usize = 4 << 20;
 
-/// An append with its payloads encrypted and written out, as the batch sends it.
+/// What an append holds personal data in, before it is encrypted; with the ids that the tokens in it
+/// will be bound to.
+pub(crate) struct Clear {
+    payloads: Vec<(Uuid, Value)>,
+    metadata: (Uuid, Value),
+}
+
+impl Clear {
+    /// Takes it out of the append.
+    pub(crate) fn of(append: &mut Append) -> Self {
+        let events = append.streams.iter_mut().flat_map(|stream| &mut stream.events);
+        let payloads = events.map(|event| (event.event_id, take(&mut event.payload))).collect();
+        let metadata = (append.command_id.unwrap_or_default(), take(&mut append.metadata));
+        Clear { payloads, metadata }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.payloads.iter().chain([&self.metadata]).map(|(_, value)| value)
+    }
+}
+
+/// An append as the batch sends it: what was taken out of it is encrypted, and written out.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) append: Append,
     /// Those among the keys of its personal data that it makes.
-    pub(crate) keys: Vec<NewKey>,
-    /// Payload texts, in the order of the append's events.
-    pub(crate) payloads: Vec<String>,
-    pub(crate) metadata: String,
-    pub(crate) bytes: usize,
+    pub(crate) made: Vec<NewKey>,
+    /// Texts, in the order of the append's events.
+    payloads: Vec<String>,
+    metadata: String,
 }
 
 impl Written {
-    /// What is written out is freed here, by whoever sends it: where batches are made it would be in
-    /// everybody's way.
-    pub(crate) fn new(mut append: Append, keys: Vec<NewKey>) -> Self {
-        let events = append.streams.iter_mut().flat_map(|stream| &mut stream.events);
-        let payloads: Vec<String> =
-            events.map(|event| take(&mut event.payload).to_string()).collect();
-        let metadata = take(&mut append.metadata).to_string();
-        let bytes = payloads.iter().map(String::len).sum::<usize>() + metadata.len();
-        Written { append, keys, payloads, metadata, bytes }
+    /// With the keys of all that is clear, and those among them that have to be made.
+    pub(crate) fn new(
+        append: Append,
+        clear: &Clear,
+        (keys, made): (Keys, Vec<NewKey>),
+    ) -> Result<Self, Error> {
+        let tenant = append.tenant;
+        let write =
+            |(id, value): &(Uuid, Value)| Sealing { tenant, event: *id, keys: &keys }.write(value);
+        let payloads = clear.payloads.iter().map(write).collect::<Result<_, _>>()?;
+        let metadata = write(&clear.metadata)?;
+        Ok(Written { append, made, payloads, metadata })
     }
 
     pub(crate) fn events(&self) -> usize {
         self.payloads.len()
     }
+
+    fn bytes(&self) -> usize {
+        self.payloads.iter().chain([&self.metadata]).map(String::len).sum()
+    }
 }
 
-/// Decides which appends may travel together.
+/// Decides which appends may travel together. What they need is told by its hash: if two things had
+/// the same, somebody would wait for, or fall with, somebody else, and come with the next batch.
 #[derive(Default)]
 pub(crate) struct Admission {
+    hasher: RandomState,
     /// The version that each stream will have, and the group that takes it there.
-    streams: HashMap<(String, String), (i64, usize)>,
-    claims: HashSet<(Uuid, String, Vec<u8>)>,
-    idempotency_keys: HashSet<(Uuid, Vec<u8>)>,
-    new_keys: HashSet<(Uuid, KeyName)>,
+    streams: HashMap<u64, (i64, usize)>,
+    /// Claims, idempotency keys, and keys that are made.
+    taken: HashSet<u64>,
     /// For each append its group: appends that share a stream stand and fall together.
     groups: Vec<usize>,
     bytes: usize,
@@ -131,29 +161,29 @@ impl Admission {
     /// Takes the append into the batch if what it needs is free there: each of its streams is new
     /// to the batch or will stand at the version it expects; its claims and keys are nobody else's.
     pub(crate) fn admit(&mut self, written: &Written) -> bool {
-        let append = &written.append;
-        let large = self.bytes > 0 && self.bytes + written.bytes > MOST_BYTES;
-        if large || self.is_full() || !self.fits(written) {
+        let (bytes, needs) = (written.bytes(), self.needs(written));
+        let large = self.bytes > 0 && self.bytes + bytes > MOST_BYTES;
+        let streams: Vec<(u64, &StreamAppend)> =
+            written.append.streams.iter().map(|stream| (self.stream(stream), stream)).collect();
+        let fits = streams.iter().all(|(name, stream)| {
+            self.streams.get(name).is_none_or(|(version, _)| *version == stream.expected)
+        });
+        if large || self.is_full() || !fits || needs.iter().any(|need| self.taken.contains(need)) {
             return false;
         }
         let mut group = self.groups.len();
-        for stream in &append.streams {
-            let name = (stream.aggregate_type.clone(), stream.aggregate_id.clone());
-            if let Some((_, other)) = self.streams.get(&name) {
+        for (name, _) in &streams {
+            if let Some((_, other)) = self.streams.get(name) {
                 group = self.join(group, *other);
             }
         }
-        for stream in &append.streams {
-            let name = (stream.aggregate_type.clone(), stream.aggregate_id.clone());
+        for (name, stream) in streams {
             let version = stream.expected + stream.events.len() as i64;
             self.streams.insert(name, (version, group));
         }
         self.groups.push(group);
-        self.bytes += written.bytes;
-        let claim = |claim: &Claim| (claim.tenant, claim.scope.clone(), claim.value.clone());
-        self.claims.extend(append.claims.iter().map(claim));
-        self.idempotency_keys.extend(append.idempotency.iter().map(|i| (i.tenant, i.key.clone())));
-        self.new_keys.extend(written.keys.iter().map(|key| (append.tenant, key.name)));
+        self.bytes += bytes;
+        self.taken.extend(needs);
         true
     }
 
@@ -161,22 +191,20 @@ impl Admission {
         self.groups.len() >= MOST_APPENDS
     }
 
-    fn fits(&self, written: &Written) -> bool {
-        let append = &written.append;
-        let expected = |stream: &StreamAppend| {
-            let name = (stream.aggregate_type.clone(), stream.aggregate_id.clone());
-            self.streams.get(&name).is_none_or(|(version, _)| *version == stream.expected)
-        };
-        let unclaimed = |claim: &Claim| {
-            !self.claims.contains(&(claim.tenant, claim.scope.clone(), claim.value.clone()))
-        };
-        let unused =
-            |i: &IdempotencyRecord| !self.idempotency_keys.contains(&(i.tenant, i.key.clone()));
-        let unmade = |key: &NewKey| !self.new_keys.contains(&(append.tenant, key.name));
-        append.streams.iter().all(expected)
-            && append.claims.iter().all(unclaimed)
-            && append.idempotency.iter().all(unused)
-            && written.keys.iter().all(unmade)
+    fn stream(&self, stream: &StreamAppend) -> u64 {
+        self.hasher.hash_one((&stream.aggregate_type, &stream.aggregate_id))
+    }
+
+    /// What only one append of a batch can have.
+    fn needs(&self, written: &Written) -> Vec<u64> {
+        let Written { append, made, .. } = written;
+        let hash = &self.hasher;
+        let claims = append.claims.iter();
+        let claims = claims.map(|claim| hash.hash_one((claim.tenant, &claim.scope, &claim.value)));
+        let record = append.idempotency.iter();
+        let record = record.map(|record| hash.hash_one((record.tenant, &record.key)));
+        let made = made.iter().map(|key| hash.hash_one((append.tenant, key.name)));
+        claims.chain(record).chain(made).collect()
     }
 
     fn join(&mut self, one: usize, other: usize) -> usize {
@@ -191,7 +219,7 @@ impl Admission {
     }
 }
 
-/// The batch as the arrays that the `append_events` function takes; their meaning is told in the
+/// The batch as the arrays that the `append_batch` function takes; their meaning is told in the
 /// migrations `append` and `append_events`.
 #[derive(Default)]
 pub(crate) struct Arrays<'a> {
@@ -302,7 +330,7 @@ impl<'a> Arrays<'a> {
             self.c_value.push(&claim.value);
             self.c_owner.push(&claim.owner);
         }
-        for key in &written.keys {
+        for key in &written.made {
             let (subject, class) = key.name;
             self.k_append.push(number);
             self.k_tenant.push(append.tenant);
@@ -314,7 +342,7 @@ impl<'a> Arrays<'a> {
 }
 
 impl Arrays<'_> {
-    /// Calls the `append_events` function with what there is.
+    /// Calls the `append_batch` function with what there is.
     pub(crate) fn call<'q>(
         &'q self,
         groups: &'q [i32],
@@ -322,7 +350,7 @@ impl Arrays<'_> {
         ended: Option<i64>,
         clock: Option<DateTime<Utc>>,
     ) -> QueryBuilder<'q, Postgres> {
-        let mut sql = QueryBuilder::new("select first, at, refused from append_events(");
+        let mut sql = QueryBuilder::new("select append_batch(");
         let mut told = sql.separated(", ");
         told.push_bind(&self.e_append).push_bind(&self.e_type).push_bind(&self.e_id);
         told.push_bind(&self.e_seq).push_bind(&self.e_name).push_bind(&self.e_ver);
@@ -414,17 +442,17 @@ pub(crate) enum Verdict {
     Refused(Refusal),
 }
 
-/// What the `append_events` function answers.
-#[derive(Debug, sqlx::FromRow)]
+/// What the `append_batch` function answers.
+#[derive(Debug, serde::Deserialize)]
 pub(crate) struct Answer {
     pub(crate) first: i64,
     pub(crate) at: DateTime<Utc>,
-    pub(crate) refused: Option<sqlx::types::Json<Vec<Reason>>>,
+    pub(crate) refused: Option<Vec<Reason>>,
 }
 
 impl Answer {
     /// Whether the whole batch is refused for this reason.
     pub(crate) fn is(&self, why: Why) -> bool {
-        self.refused.iter().flat_map(|refused| &refused.0).any(|reason| reason.why == why)
+        self.refused.iter().flatten().any(|reason| reason.why == why)
     }
 }

@@ -4,18 +4,20 @@
 //! path), nonce, key commitment, ciphertext. All before the ciphertext is authenticated, with the
 //! tenant; the commitment makes sure that no token opens under two keys.
 
+pub(crate) mod sealed;
+
 use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::aead::{self, NONCE, TAG};
-use crate::keyring::{Keyring, NewKey};
+use crate::keyring::{Keyring, Keys, NewKey};
 use crate::keys;
 use crate::store::Error;
 
@@ -62,36 +64,21 @@ pub struct Codec {
 }
 
 impl Codec {
-    /// Replaces every clear personal value in these by a token, each part by the id that its tokens
-    /// are bound to. Returns the keys that have to be made for that; those of `new` subjects are not
-    /// looked for.
-    pub(crate) async fn encrypt(
+    /// The keys of all clear personal values in these, and those among them that have to be made;
+    /// those of `new` subjects are not looked for.
+    pub(crate) async fn obtain(
         &self,
         tenant: Uuid,
-        mut parts: Vec<(Uuid, &mut Value)>,
+        parts: impl Iterator<Item = &Value>,
         new: &HashSet<Uuid>,
-    ) -> Result<Vec<NewKey>, Error> {
+    ) -> Result<(Keys, Vec<NewKey>), Error> {
         let mut names = vec![];
-        for (_, part) in &mut parts {
-            visit(part, &mut String::new(), &mut |body, _| {
-                names.extend(clear_parts(body).map(|(name, _)| name));
-                Ok(())
-            })?;
+        parts.for_each(|part| sealed::names(part, &mut names));
+        let (keys, made) = self.keyring.obtain(tenant, names.clone(), new).await?;
+        match names.into_iter().find(|name| keys.get(*name).is_none()) {
+            Some((subject, _)) => Err(Error::Erased { subject }),
+            None => Ok((keys, made)),
         }
-        if names.is_empty() {
-            return Ok(vec![]);
-        }
-        let (keys, made) = self.keyring.obtain(tenant, names, new).await?;
-        for (id, part) in parts {
-            visit(part, &mut String::new(), &mut |body, path| {
-                let Some((name, value)) = clear_parts(body) else { return Ok(()) };
-                let key = keys.get(name).ok_or(Error::Erased { subject: name.0 })?;
-                let plain = serde_json::to_vec(value).map_err(|_| Error::BadToken)?;
-                *body = Value::String(seal(key, tenant, name, id, path, &plain)?);
-                Ok(())
-            })?;
-        }
-        Ok(made)
     }
 
     /// Opens every token in a stored payload of that event; what was erased becomes `null`.
@@ -145,7 +132,7 @@ impl Codec {
     }
 }
 
-fn value_of(json: &str) -> Result<Value, Error> {
+pub(crate) fn value_of(json: &str) -> Result<Value, Error> {
     serde_json::from_str(json).map_err(|_| Error::BadToken)
 }
 
@@ -161,7 +148,7 @@ pub(crate) fn visit(
     each: &mut impl FnMut(&mut Value, &str) -> Result<(), Error>,
 ) -> Result<(), Error> {
     match value {
-        Value::Object(object) if object.len() == 1 && object.contains_key(MARKER) => {
+        Value::Object(object) if marked(object).is_some() => {
             object.get_mut(MARKER).map_or(Ok(()), |body| each(body, path))
         }
         Value::Object(object) => object.iter_mut().try_for_each(|(name, member)| {
@@ -183,12 +170,17 @@ pub(crate) fn visit(
     }
 }
 
+/// What stands under the marker, in what is nothing but that.
+fn marked(object: &Map<String, Value>) -> Option<&Value> {
+    object.get(MARKER).filter(|_| object.len() == 1)
+}
+
 pub(crate) fn clear_parts(body: &Value) -> Option<(KeyName, &Value)> {
     let subject = body.get("subject")?.as_str()?.parse().ok()?;
     Some(((subject, class_number(body.get("class")?.as_str()?)?), body.get("v")?))
 }
 
-fn field_of(path: &str) -> [u8; 4] {
+pub(crate) fn field_of(path: &str) -> [u8; 4] {
     let hash: [u8; 32] = Sha256::digest(path).into();
     [hash[0], hash[1], hash[2], hash[3]]
 }
@@ -205,7 +197,7 @@ fn commitment(key: &Key, nonce: &[u8; NONCE]) -> [u8; COMMITMENT] {
     short
 }
 
-pub(crate) fn seal(
+fn seal(
     key: &Key,
     tenant: Uuid,
     (subject, class): KeyName,
@@ -254,7 +246,7 @@ impl Token {
         &self.0[18..34]
     }
 
-    fn field(&self) -> [u8; 4] {
+    pub(crate) fn field(&self) -> [u8; 4] {
         [self.0[34], self.0[35], self.0[36], self.0[37]]
     }
 

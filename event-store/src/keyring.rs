@@ -34,7 +34,7 @@ impl std::fmt::Debug for NewKey {
 pub(crate) struct Keys(Vec<(KeyName, Key)>);
 
 impl Keys {
-    fn of(mut found: Vec<(KeyName, Key)>) -> Keys {
+    pub(crate) fn of(mut found: Vec<(KeyName, Key)>) -> Keys {
         found.sort_unstable_by_key(|(name, _)| *name);
         Keys(found)
     }

@@ -15,7 +15,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::appender::{Appender, Request};
-use crate::batch::{Append, Claim, Refusal, Written};
+use crate::batch::{Append, Claim, Clear, Refusal, Written};
 use crate::claims::Claims;
 use crate::codec::Codec;
 use crate::database::{Database, WAIT};
@@ -60,6 +60,8 @@ pub enum Error {
     Erased { subject: Uuid },
     #[error("an erasure happened meanwhile; encrypt and send again")]
     EncryptAgain,
+    #[error("personal data can't be encrypted: {0}")]
+    Sealing(Arc<serde_json::Error>),
     #[error("a token of personal data is damaged or stands where it was not written")]
     BadToken,
     #[error("an append without events or an idempotency record")]
@@ -189,7 +191,7 @@ impl Store {
             position = Empty,
             "error.type" = Empty
         );
-        let outcome = self.append_until_answered(&append).instrument(span.clone()).await;
+        let outcome = self.append_until_answered(append).instrument(span.clone()).await;
         match &outcome {
             Ok(appended) => span.record("position", appended.last),
             Err(Error::Refused(_)) => &span,
@@ -198,24 +200,24 @@ impl Store {
         outcome
     }
 
-    async fn append_until_answered(&self, append: &Append) -> Result<Appended, Error> {
+    async fn append_until_answered(&self, mut append: Append) -> Result<Appended, Error> {
         // Who begins with this append has no keys yet; if somebody was faster, the append tells.
-        let mut new = beginning(append);
+        let mut new = beginning(&append);
+        let clear = Clear::of(&mut append);
         loop {
             let erasures_seen = self.erasures_seen.load(Ordering::Acquire);
-            let mut sealed = append.clone();
-            let events = sealed.streams.iter_mut().flat_map(|stream| &mut stream.events);
-            let events = events.map(|event| (event.event_id, &mut event.payload));
-            let metadata = (append.command_id.unwrap_or_default(), &mut sealed.metadata);
-            let parts = events.chain([metadata]).collect();
-            let keys = self.codec.encrypt(append.tenant, parts, &new).await?;
+            let keys = self.codec.obtain(append.tenant, clear.values(), &new).await?;
+            let written = Arc::new(Written::new(append, &clear, keys)?);
             let (answer, answered) = oneshot::channel();
-            let request = Request { written: Written::new(sealed, keys), erasures_seen, answer };
+            // What is kept of it here is freed here: where batches are made that would be in
+            // everybody's way.
+            let request = Request { written: Arc::clone(&written), erasures_seen, answer };
             self.appends.send(request).await.map_err(|_| Error::Closed)?;
             match answered.await.map_err(|_| Error::Closed)? {
                 Err(Error::EncryptAgain) => new.clear(),
                 outcome => return outcome,
             }
+            append = written.append.clone();
         }
     }
 

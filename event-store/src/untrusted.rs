@@ -4,7 +4,9 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::codec::{Token, clear_parts, seal, visit};
+use crate::codec::sealed::{self, Sealing};
+use crate::codec::{KeyName, Token, clear_parts, field_of, value_of, visit};
+use crate::keyring::Keys;
 
 /// A reader and its name.
 pub type Parser = (&'static str, fn(&[u8]));
@@ -26,21 +28,50 @@ pub fn personal_tokens(bytes: &[u8]) {
         assert!(token.open(&[8; 32], TENANT).is_err());
     }
     let Ok(mut payload) = serde_json::from_str::<Value>(text) else { return };
+    let mut names = vec![];
+    sealed::names(&payload, &mut names);
+    let keys = Keys::of(names.into_iter().map(|name| (name, KEY)).collect());
+    let sealing = Sealing { tenant: TENANT, event: EVENT, keys: &keys };
+    let stored = match sealing.write(&payload) {
+        Ok(stored) => stored,
+        Err(error) => panic!("{error}"),
+    };
+    let mut tokens = personal(&stored).into_iter();
     let told = visit(&mut payload, &mut String::new(), &mut |body, path| {
-        let Some((name, value)) = clear_parts(body) else { return Ok(()) };
-        let plain = value.to_string();
-        let sealed = seal(&KEY, TENANT, name, EVENT, path, plain.as_bytes())?;
-        let token = Token::parse(&sealed)?;
-        assert_eq!((token.name(), token.event()), (name, EVENT.as_bytes().as_slice()));
-        assert_eq!(token.open(&KEY, TENANT).ok(), Some(plain));
-        assert!(token.open(&KEY, EVENT).is_err(), "another organisation's");
-        if let Ok(touched) = Token::parse(&touched(&sealed, bytes.len())) {
-            assert!(touched.open(&KEY, TENANT).is_err(), "{sealed} touched");
+        let Some((place, token)) = tokens.next() else { panic!("{path} has no token") };
+        assert_eq!(path, place);
+        if let Some((name, clear)) = clear_parts(body) {
+            let sealed = token.as_str().unwrap_or_default();
+            assert_sealed((name, path), &clear.to_string(), sealed, bytes.len());
+            *body = token;
         }
-        *body = Value::String(sealed);
+        Ok(())
+    });
+    assert!(told.is_ok() && tokens.next().is_none(), "{told:?}");
+    assert_eq!(payload.to_string(), stored, "nothing else is changed");
+}
+
+/// What stands under markers, and where.
+fn personal(stored: &str) -> Vec<(String, Value)> {
+    let Ok(mut stored) = value_of(stored) else { panic!("{stored} is no JSON") };
+    let mut found = vec![];
+    let told = visit(&mut stored, &mut String::new(), &mut |body, path| {
+        found.push((path.to_owned(), body.clone()));
         Ok(())
     });
     assert!(told.is_ok(), "{told:?}");
+    found
+}
+
+fn assert_sealed((name, path): (KeyName, &str), plain: &str, sealed: &str, place: usize) {
+    let Ok(token) = Token::parse(sealed) else { panic!("{sealed} is no token") };
+    assert_eq!((token.name(), token.event()), (name, EVENT.as_bytes().as_slice()));
+    assert_eq!(token.field(), field_of(path));
+    assert_eq!(token.open(&KEY, TENANT).ok().as_deref(), Some(plain));
+    assert!(token.open(&KEY, EVENT).is_err(), "another organisation's");
+    if let Ok(touched) = Token::parse(&touched(sealed, place)) {
+        assert!(touched.open(&KEY, TENANT).is_err(), "{sealed} touched");
+    }
 }
 
 /// Another letter somewhere.

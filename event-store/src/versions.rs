@@ -12,6 +12,14 @@ const REMEMBERED: usize = 100_000;
 /// The most batches that go out without being vouched for, before that is tried again.
 const WARY: u32 = 128;
 
+/// Where a stream stands.
+#[derive(Debug)]
+struct Known {
+    aggregate_type: String,
+    tenant: Uuid,
+    version: i64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     /// Where the log ends once all that is on its way has been written; `None`: unknown.
@@ -23,7 +31,8 @@ pub(crate) struct Versions {
     /// vouched for again.
     wrong: u32,
     wary: u32,
-    streams: HashMap<(String, String), (Uuid, i64)>,
+    /// By their ids: of two that share one, the one that was written last.
+    streams: HashMap<String, Known>,
 }
 
 impl Versions {
@@ -40,8 +49,11 @@ impl Versions {
     /// and the index would tell if it were not. From then on, until that has been written, nothing
     /// is known of it.
     pub(crate) fn take(&mut self, tenant: Uuid, stream: &StreamAppend) -> bool {
-        match self.streams.remove(&name(stream)) {
-            Some(known) => known == (tenant, stream.expected),
+        match self.streams.remove(&stream.aggregate_id) {
+            Some(known) => {
+                known.aggregate_type == stream.aggregate_type
+                    && (known.tenant, known.version) == (tenant, stream.expected)
+            }
             None => stream.expected == 0,
         }
     }
@@ -61,7 +73,12 @@ impl Versions {
         }
         for stream in append.streams.iter().filter(|stream| !stream.events.is_empty()) {
             let version = stream.expected + stream.events.len() as i64;
-            self.streams.insert(name(stream), (append.tenant, version));
+            let known = Known {
+                aggregate_type: stream.aggregate_type.clone(),
+                tenant: append.tenant,
+                version,
+            };
+            self.streams.insert(stream.aggregate_id.clone(), known);
         }
     }
 
@@ -83,10 +100,6 @@ impl Versions {
         *self =
             Versions { sent: self.sent, wrong: self.wrong, wary: self.wary, ..Versions::default() };
     }
-}
-
-fn name(stream: &StreamAppend) -> (String, String) {
-    (stream.aggregate_type.clone(), stream.aggregate_id.clone())
 }
 
 #[cfg(test)]

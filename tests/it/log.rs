@@ -10,15 +10,20 @@ mod sessions;
 mod versions;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use event_store::subscription::Subscription;
 use event_store::{Append, Claim, Error, IdempotencyRecord, NewEvent, Refusal, StreamAppend, log};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::TestDatabase;
+
+/// After so long somebody waits for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const TENANT: Uuid = Uuid::from_u128(1);
 
@@ -226,15 +231,32 @@ async fn a_person_who_was_erased_is_not_written_again() {
         .execute(&db.database.owner)
         .await
         .unwrap();
+    erased(&db).await;
+    let refused = store.append(named("b")).await;
+    assert!(matches!(refused, Err(Error::Erased { .. })), "{refused:?}");
+    store.append(append(&[("c", 0, 1)])).await.unwrap();
+}
+
+/// Somebody was erased, as the log's database has it.
+async fn erased(db: &TestDatabase) {
     sqlx::query("insert into erasures values (1, $1, $2)")
         .bind(TENANT)
         .bind(Uuid::from_u128(9))
         .execute(&db.database.owner)
         .await
         .unwrap();
-    let refused = store.append(named("b")).await;
-    assert!(matches!(refused, Err(Error::Erased { .. })), "{refused:?}");
-    store.append(append(&[("c", 0, 1)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_has_no_event_yet_knows_of_erasures() {
+    let db = TestDatabase::new().await;
+    let before = db.store().await;
+    erased(&db).await;
+    let after = db.store().await;
+    for (store, stream) in [(after, "a"), (before, "b")] {
+        let appended = timeout(PATIENCE, store.append(append(&[(stream, 0, 1)]))).await;
+        appended.expect("nobody encrypts again and again").unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,19 +1,16 @@
 //! Following the log: what one reader has found another gets from memory, and each of them gets all.
 
-use std::time::Duration;
-
 use event_store::{Store, log};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::append;
+use super::{PATIENCE, append};
 use crate::support::TestDatabase;
 
 /// Appends, and events in each: more than a process keeps.
 const APPENDS: usize = 450;
 const EVENTS: usize = 5;
 const ALL: i64 = (APPENDS * EVENTS) as i64;
-const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn write(store: &Store) {
     for number in 0..APPENDS {

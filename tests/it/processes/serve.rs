@@ -64,9 +64,9 @@ async fn refuses_who_owns_too_much(scratch: &Scratch, embedded: &Embedded) {
             "drop table hoard",
         ),
         (
-            "alter function append_events owner to verbatim_app",
-            "owns the function append_events",
-            "alter function append_events owner to postgres",
+            "alter function append_batch owner to verbatim_app",
+            "owns the function append_batch",
+            "alter function append_batch owner to postgres",
         ),
         (
             "alter role verbatim_app bypassrls",
