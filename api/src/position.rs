@@ -126,7 +126,7 @@ pub(crate) async fn ready(
 ) -> Result<Live, Problem> {
     let what = format!("read model {}", model.name());
     let fed = Lane::of(model).news(state.commands.store());
-    reached(min, &what, (fed, Duration::ZERO), async || {
+    reached(state, min, &what, (fed, Duration::ZERO), async || {
         // Who has written before wants to know what is so now.
         let since = if min.is_none() { ago(MOMENT) } else { Instant::now() };
         let seen = state.live.look_since(since, async || {
@@ -189,7 +189,7 @@ pub(crate) async fn followed(
     min: Option<Position>,
 ) -> Result<Live, Problem> {
     let progress = state.commands.store().progress();
-    reached(min, &format!("policy {policy}"), (progress, FIRST_PAUSE), async || {
+    reached(state, min, &format!("policy {policy}"), (progress, FIRST_PAUSE), async || {
         let position = Subscription::stands(state.commands.store(), policy).await?;
         Ok(Live::at(Position::here(state, position)))
     })
@@ -198,9 +198,12 @@ pub(crate) async fn followed(
 
 /// Where the log itself stands, for what is read out of it. Nobody was ever told a later position.
 pub(crate) async fn logged(state: &State, min: Option<Position>) -> Result<Live, Problem> {
-    let position = Position::here(state, state.commands.head().await?);
+    // Its session may have gone silent.
+    let head = timeout(PATIENCE, state.commands.head()).await;
+    let head = head.map_err(|_| event_store::Error::from(sqlx::Error::PoolTimedOut))?;
+    let position = Position::here(state, head?);
     if min.is_some_and(|min| min.position > position.position) {
-        let detail = "the log has not come so far: send a position that was told";
+        let detail = format!("the log ends at {position}: send a position that was told");
         return Err(Problem::bad_request("min_position.invalid", detail).about("min_position"));
     }
     Ok(Live::at(position))
@@ -209,11 +212,16 @@ pub(crate) async fn logged(state: &State, min: Option<Position>) -> Result<Live,
 /// Looks where something stands until that is `min` or later, whenever there are `news` of it, or of
 /// something else: then the look may wait for so long.
 pub(crate) async fn reached(
+    state: &State,
     min: Option<Position>,
     what: &str,
     (news, pause): (&News, Duration),
     look: impl AsyncFn() -> Result<Live, Problem>,
 ) -> Result<Live, Problem> {
+    if min.is_some_and(|min| min.position > state.commands.store().head()) {
+        // If nobody else wrote that far either, to wait for it would be in vain.
+        logged(state, min).await?;
+    }
     let (until, mut longest) = (Instant::now() + PATIENCE, FIRST_PAUSE);
     let (mut told, mut waiting) = (news.listen(), None);
     loop {

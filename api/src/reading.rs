@@ -71,7 +71,7 @@ pub(crate) async fn search(
         return Err(unreadable("q", format!("has at most {MOST_TEXT} characters")));
     }
     let progress = state.commands.store().progress();
-    let live = reached(min, "the search", (progress, FIRST_PAUSE), async || {
+    let live = reached(state, min, "the search", (progress, FIRST_PAUSE), async || {
         let position = search::position(&state.database.app).await?;
         Ok(Live::at(Position::here(state, position)))
     })

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use projections::inbox::Inbox;
 use serde_json::{Value, json};
 use simulators::whatsapp::{self, Person};
 
 use crate::support::{ANA, App, BEN, Organization, at, customer, line};
+use crate::together::hold;
 
 async fn names(app: &App, key: &str, filter: &str) -> Vec<String> {
     let page = app.get(key, &format!("/v1/inbox?{filter}")).await.expect(200).data();
@@ -207,14 +209,21 @@ async fn a_position_of_another_log_or_of_none_is_refused() {
     let told = app.say(&organization, &ANA, "wamid.1", 0, "Hello").await;
     let (epoch, position) = told.header("log-position").split_once('.').unwrap();
     let other: i32 = epoch.parse::<i32>().unwrap() + 1;
-    for path in ["/v1/inbox", "/v1/contacts", "/v1/audit/events", "/v1/analytics/volume"] {
+    for path in [
+        "/v1/inbox?",
+        "/v1/inbox?q=ana&",
+        "/v1/contacts?",
+        "/v1/audit/events?",
+        "/v1/analytics/volume?",
+    ] {
         let ask = async |min: &str| {
-            app.get(&organization.owner, &format!("{path}?min_position={min}")).await
+            app.get(&organization.owner, &format!("{path}min_position={min}")).await
         };
         let refused = ask(&format!("{other}.{position}")).await;
         assert_eq!(refused.refused(409), "log.epoch", "{path}");
         assert_eq!(refused.json()["epoch"], json!(epoch.parse::<i32>().unwrap()));
-        for nonsense in ["", "1", "1.x", "-1.-1", "1.99999999999999999999"] {
+        let never_told = format!("{epoch}.{}", app.store.head() + 1_000);
+        for nonsense in ["", "1", "1.x", "-1.-1", "1.99999999999999999999", &never_told] {
             assert_eq!(ask(nonsense).await.refused(400), "min_position.invalid", "{path}");
         }
     }
@@ -224,9 +233,11 @@ async fn a_position_of_another_log_or_of_none_is_refused() {
 async fn a_read_that_would_wait_too_long_says_so() {
     let app = App::start().await;
     let organization = app.organization("Baraka").await;
-    let epoch = app.store.epoch();
-    let path = format!("/v1/inbox?min_position={epoch}.1000000");
-    let refused = app.get(&organization.agent, &path).await;
+    app.settle().await;
+    let (held, _) = hold(&app, &Inbox, "share").await;
+    let told = app.say(&organization, &ANA, "wamid.1", 0, "Hello").await;
+    let refused = app.get_since(&told, &organization.agent, "/v1/inbox").await;
     assert_eq!(refused.refused(503), "read_model.lagging");
     assert_ne!(refused.header("retry-after"), "");
+    held.commit().await.unwrap();
 }
