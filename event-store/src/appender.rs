@@ -2,6 +2,8 @@
 //! in flight, as one round trip. Where many wait, the next is on its way while the database is still
 //! at the last.
 
+mod lane;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -9,17 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::Either;
+use futures_util::future::{Either, select_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use sqlx::pool::PoolConnection;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use crate::appender::lane::Lane;
 use crate::batch::{Admission, Answer, Arrays, MOST_APPENDS, Reason, Verdict, Why, Written};
-use crate::database::{RESTED, WAIT};
 use crate::keyring::Keyring;
 use crate::sessions::Sessions;
 use crate::store::{Appended, Clock, Error};
@@ -79,46 +79,13 @@ impl Landed {
     }
 }
 
-/// A way to the database for one batch at a time. Its session is kept: to take one from the pool
-/// and give it back would cost more round trips than the append.
-#[derive(Default)]
-struct Lane {
-    session: Option<PoolConnection<Postgres>>,
-    used: Option<Instant>,
-}
-
-impl Lane {
-    /// The kept session, or another one where it is gone, and whether it is another. One that rested
-    /// is asked first, and not for long: what has vanished from the network gives no answer at all.
-    async fn session(&mut self, pool: &PgPool) -> sqlx::Result<(&mut PgConnection, bool)> {
-        if let Some(session) = &mut self.session
-            && self.used.is_none_or(|used| used.elapsed() > RESTED)
-            && !matches!(timeout(WAIT, session.ping()).await, Ok(Ok(())))
-        {
-            self.drop_session();
-        }
-        self.used = Some(Instant::now());
-        let (session, is_another) = match self.session.take() {
-            Some(session) => (session, false),
-            None => (pool.acquire().await?, true),
-        };
-        Ok((self.session.insert(session), is_another))
-    }
-
-    /// It must not go back to the pool, which would ask it once more.
-    fn drop_session(&mut self) {
-        if let Some(mut session) = self.session.take() {
-            session.close_on_drop();
-        }
-    }
-}
-
 impl Appender {
     /// Runs until all senders are gone, or the database is closed.
     pub(crate) async fn run(self, mut inbox: mpsc::Receiver<Request>) {
         let mut waiting: VecDeque<Request> = VecDeque::new();
         let mut lanes = vec![Lane::default(), Lane::default()];
-        let (mut in_flight, mut telling) = (FuturesUnordered::new(), FuturesUnordered::new());
+        // Any number may be told at once; mostly that is done when it is first polled.
+        let (mut in_flight, mut telling) = (vec![], FuturesUnordered::new());
         let mut closing = pin!(self.pool.pool().close_event());
         let mut open = true;
         while open || !in_flight.is_empty() || !telling.is_empty() {
@@ -126,7 +93,7 @@ impl Appender {
             // told.
             tokio::select! {
                 biased;
-                Some((lane, batch, answer)) = in_flight.next() => match answer {
+                Some((lane, batch, answer)) = first_of(&mut in_flight) => match answer {
                     Ok(answer) => {
                         lanes.push(lane);
                         let tell = self.tell(self.land(batch, answer));
@@ -153,14 +120,14 @@ impl Appender {
                 waiting.push_back(request);
             }
             // A few are better off in company than on their way at once.
-            while waiting.len() >= least(&in_flight)
+            while waiting.len() >= least(in_flight.len())
                 && let Some(lane) = lanes.pop()
             {
                 let batch = self.take_batch(&mut waiting);
                 if batch.requests.is_empty() {
                     lanes.push(lane);
                 } else {
-                    in_flight.push(self.ask_through(lane, batch));
+                    in_flight.push(Box::pin(self.ask_through(lane, batch)));
                 }
             }
         }
@@ -439,8 +406,20 @@ fn fail(batch: Vec<Request>, error: Error) -> Vec<Request> {
 }
 
 /// How many appends have to wait for a batch to go out beside those that are on their way.
-fn least<F>(in_flight: &FuturesUnordered<F>) -> usize {
-    if in_flight.is_empty() { 1 } else { COMPANY }
+fn least(in_flight: usize) -> usize {
+    if in_flight == 0 { 1 } else { COMPANY }
+}
+
+/// What the first of these comes to; it is taken out of them. Whenever `FuturesUnordered` has polled
+/// all that it has, it has itself polled once more: with one batch on its way that wakes a thread for
+/// each append.
+async fn first_of<F: Future + Unpin>(futures: &mut Vec<F>) -> Option<F::Output> {
+    if futures.is_empty() {
+        return None;
+    }
+    let (output, number, _) = select_all(futures.iter_mut()).await;
+    drop(futures.swap_remove(number));
+    Some(output)
 }
 
 /// Whether something of it is there already: an event, a key or a claim.

@@ -44,7 +44,7 @@ begin
      and cardinality(append_reasons(
        s_append, s_tenant, s_type, s_id, s_expected, s_event, null, null, null,
        null, null, null, null, null, null, null, null)) > 0 then
-    -- Why, is looked up with the rest.
+    -- Why is looked up with the rest.
     refused := '[{"append": 0, "why": "moved"}]';
   end if;
   if refused is not null then
