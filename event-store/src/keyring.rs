@@ -66,7 +66,8 @@ impl Keyring {
     }
 
     /// The keys of these names, and those among them that are not there yet: they come to be with
-    /// the append that uses them. A destroyed one is missing. Of `new` subjects there are none.
+    /// the append that uses them. Of `new` subjects there are none. A key that was destroyed is an
+    /// error: nothing may be written of that person.
     pub(crate) async fn obtain(
         &self,
         tenant: Uuid,
@@ -87,7 +88,9 @@ impl Keyring {
             found.push((name, key));
             made.push(NewKey { name, key, wrapped });
         }
-        found.extend(loaded.into_iter().filter_map(|(name, key)| Some((name, key?))));
+        for (name, key) in loaded {
+            found.push((name, key.ok_or(Error::Erased { subject: name.0 })?));
+        }
         Ok((Keys::of(found), made))
     }
 
