@@ -18,7 +18,7 @@ pub(crate) enum Size {
 /// The sizes of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// Each number is the median of so many.
+    /// Each number is the median of so many. (Of appends it is three times as many, of a third.)
     pub(crate) rounds: usize,
     /// How long one contestant is under load in a round.
     pub(crate) window: Duration,

@@ -21,6 +21,9 @@ const CLIENTS: [usize; 4] = [1, 16, 64, 256];
 const TARGETS: [(f64, f64); 4] = [(1.0, 0.9), (2.0, 1.8), (5.0, 4.0), (8.0, 6.0)];
 /// Sessions that postgres-es may use at once.
 const SESSIONS: u32 = 64;
+/// Turns are so much shorter than others', and as many more: what the machine does besides meets all
+/// alike, and one client is a few hundredths from its target.
+const SHORTER: u32 = 3;
 /// Events of one stream before a client goes on to the next.
 const STREAM: i64 = 20;
 
@@ -42,12 +45,13 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
         let mut peer = Contestant::new((0..clients).map(persisting).collect());
         let inserting = |records| Contestant::new(vec![Inserting::new(&bare, clients, records)]);
         let (mut rows, mut records) = (inserting(false), inserting(true));
-        for _ in 0..bench.scale.rounds {
-            plain.take_turn(bench.scale.window).await?;
-            recorded.take_turn(bench.scale.window).await?;
-            peer.take_turn(bench.scale.window).await?;
-            rows.take_turn(bench.scale.window).await?;
-            records.take_turn(bench.scale.window).await?;
+        let window = bench.scale.window / SHORTER;
+        for _ in 0..bench.scale.rounds * SHORTER as usize {
+            plain.take_turn(window).await?;
+            recorded.take_turn(window).await?;
+            peer.take_turn(window).await?;
+            rows.take_turn(window).await?;
+            records.take_turn(window).await?;
         }
         let peer = peer.median(Load::rate);
         let name = format!("append, {clients} client{}", if clients == 1 { "" } else { "s" });
