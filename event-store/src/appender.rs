@@ -14,7 +14,6 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{Either, select_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -207,7 +206,8 @@ impl Appender {
     /// One round trip; when its answer is lost, the same events again, until answered.
     async fn ask(&self, lane: &mut Lane, batch: &Batch) -> Result<Answer, sqlx::Error> {
         let events = batch.requests.iter().map(|request| request.written.events() as i64).sum();
-        let known = self.versions().send(events);
+        // That the log ended there is found with the events, if there are some.
+        let known = self.versions().send(events).filter(|_| events > 0);
         let answered = self.ask_until_answered(lane, batch, known).await;
         let all = answered.as_ref().ok().filter(|answer| answer.refused.is_none());
         self.versions().land(events, all.map(|answer| answer.first + events - 1));
@@ -237,16 +237,19 @@ impl Appender {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
-                Ok(answer) if answer.is(Why::Moved) => self.versions().doubt(),
+                Ok(None) => self.versions().doubt(),
                 // What stands in the way the database tells where nothing is taken for known.
                 Err(error) if !met && is_taken(&error) => met = true,
-                answered => {
-                    let gone = answered.as_ref().is_err_and(is_lost);
-                    self.gone.store(gone, Ordering::Relaxed);
-                    if known.is_some() && answered.is_ok() {
+                Err(error) => {
+                    self.gone.store(is_lost(&error), Ordering::Relaxed);
+                    return Err(error);
+                }
+                Ok(Some(answer)) => {
+                    self.gone.store(false, Ordering::Relaxed);
+                    if known.is_some() {
                         self.versions().trust();
                     }
-                    return answered;
+                    return Ok(answer);
                 }
             }
             // Only the database knows by now.
@@ -258,13 +261,14 @@ impl Appender {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `known`: where the log has to end for what is known of streams to hold.
+    /// `known`: where the log has to end for what is known of streams to hold. `None` if nothing was
+    /// written, because that has to be looked at more closely.
     async fn round_trip(
         &self,
         lane: &mut Lane,
         Batch { requests, groups }: &Batch,
         known: Option<i64>,
-    ) -> Result<Answer, sqlx::Error> {
+    ) -> Result<Option<Answer>, sqlx::Error> {
         let (session, is_another) = lane.session(self.pool.pool()).await?;
         // It may be another database, which lacks the last of what the first had.
         let known = known.filter(|_| !is_another);
@@ -282,8 +286,7 @@ impl Appender {
         metrics::histogram!("verbatim_append_batch_events").record(a.e_append.len() as f64);
         metrics::histogram!("verbatim_append_batch_appends").record(requests.len() as f64);
         let started = std::time::Instant::now();
-        let mut call = a.call(&groups, seen, known, self.clock.told());
-        let answer = call.build_query_scalar().fetch_one(session).await.map(|Json(answer)| answer);
+        let answer = a.append(session, &groups, seen, known, self.clock.told()).await;
         metrics::histogram!("verbatim_append_duration_seconds").record(started.elapsed());
         answer
     }

@@ -7,7 +7,8 @@ use std::mem::take;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::types::Json;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::codec::sealed::Sealing;
@@ -219,8 +220,8 @@ impl Admission {
     }
 }
 
-/// The batch as the arrays that the `append_batch` function takes; their meaning is told in the
-/// migrations `append` and `append_events`.
+/// The batch as the arrays that the functions `append_batch` and `append_known` take; their meaning is
+/// told in the migrations `append` and `append_events`.
 #[derive(Default)]
 pub(crate) struct Arrays<'a> {
     pub(crate) e_append: Vec<i32>,
@@ -342,15 +343,36 @@ impl<'a> Arrays<'a> {
 }
 
 impl Arrays<'_> {
-    /// Calls the `append_batch` function with what there is.
-    pub(crate) fn call<'q>(
+    /// Appends; where the log is known to have `ended`, by the function that answers null if it has
+    /// not, or if the batch can't be written without looking closer.
+    pub(crate) async fn append(
+        &self,
+        session: &mut PgConnection,
+        groups: &[i32],
+        erasures_seen: Option<i64>,
+        ended: Option<i64>,
+        clock: Option<DateTime<Utc>>,
+    ) -> sqlx::Result<Option<Answer>> {
+        let call = |function| self.call(function, groups, erasures_seen, ended, clock);
+        if let Some(end) = ended {
+            let at: Option<DateTime<Utc>> =
+                call("append_known").build_query_scalar().fetch_one(session).await?;
+            return Ok(at.map(|at| Answer { first: end + 1, at, refused: None }));
+        }
+        let Json(answer) = call("append_batch").build_query_scalar().fetch_one(session).await?;
+        Ok(Some(answer))
+    }
+
+    /// The call of a function with what there is.
+    fn call<'q>(
         &'q self,
+        function: &'static str,
         groups: &'q [i32],
         erasures_seen: Option<i64>,
         ended: Option<i64>,
         clock: Option<DateTime<Utc>>,
     ) -> QueryBuilder<'q, Postgres> {
-        let mut sql = QueryBuilder::new("select append_batch(");
+        let mut sql = QueryBuilder::new(format!("select {function}("));
         let mut told = sql.separated(", ");
         told.push_bind(&self.e_append).push_bind(&self.e_type).push_bind(&self.e_id);
         told.push_bind(&self.e_seq).push_bind(&self.e_name).push_bind(&self.e_ver);
@@ -413,7 +435,6 @@ pub(crate) enum Why {
     Version,
     Keys,
     Erasures,
-    Moved,
 }
 
 impl Reason {
@@ -423,7 +444,7 @@ impl Reason {
         Verdict::Refused(match self.why {
             Why::Done => return Verdict::Done,
             // Tokens under a key that is gone, or that nobody will find.
-            Why::Keys | Why::Erasures | Why::Moved => return Verdict::EncryptAgain,
+            Why::Keys | Why::Erasures => return Verdict::EncryptAgain,
             Why::Foreign => Refusal::Foreign,
             Why::Idempotency => Refusal::IdempotencyKeyUsed,
             Why::Claim => {
@@ -442,7 +463,7 @@ pub(crate) enum Verdict {
     Refused(Refusal),
 }
 
-/// What the `append_batch` function answers.
+/// What became of a batch.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Answer {
     pub(crate) first: i64,

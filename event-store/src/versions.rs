@@ -87,8 +87,10 @@ impl Versions {
         self.wrong = 0;
     }
 
-    /// It ended elsewhere: some of what was on its way was refused, or another process writes, and
-    /// may go on. Each time in a row it is left alone for twice as long.
+    /// What was vouched for was not taken. The log ended elsewhere: some of what was on its way was
+    /// refused, or another process writes, and may go on. Or a stream that was told of stood elsewhere,
+    /// somebody was erased, or the clock was set back. Each time in a row it is left alone for twice as
+    /// long.
     pub(crate) fn doubt(&mut self) {
         self.end = None;
         self.wary = WARY.min(1 << self.wrong);

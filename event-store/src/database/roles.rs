@@ -89,7 +89,7 @@ select too_much, mend from (
 const WAYS_AROUND: &str = "
 with r as (select * from pg_roles where rolname = $1)
 select too_much, mend from (
-  select 1 as no, 'may write events past the function append_batch' as too_much,
+  select 1 as no, 'may write events past the functions that append' as too_much,
       format('revoke insert, update, delete, truncate on events from public, %I', rolname) as mend
     from r where has_table_privilege(oid, 'public.events', 'INSERT, UPDATE, DELETE, TRUNCATE')
   union all
