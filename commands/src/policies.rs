@@ -76,7 +76,8 @@ async fn follow_on<P: Policy>(
     }
 }
 
-/// Reacts to what is there now, a page at the most; tells how many events that were.
+/// Reacts to what is there now, a page at the most, in as many transactions as it takes; tells how many
+/// events that were.
 pub async fn follow<P: Policy>(
     commands: &Commands,
     policy: &P,
@@ -85,15 +86,23 @@ pub async fn follow<P: Policy>(
     let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let concerning: Vec<_> = page.iter().filter(|event| concerns::<P>(event)).collect();
-    if concerning.is_empty() {
-        subscription.pass(last).await?;
-    } else if react(commands, policy, subscription, (&concerning, last)).await? {
-        commands.due().send_replace(());
+    let mut left = concerning.as_slice();
+    loop {
+        let (now, later) = left.split_at(left.len().min(subscription.most()));
+        let to = later.first().map_or(last, |next| next.position - 1);
+        if now.is_empty() {
+            subscription.pass(to).await?;
+        } else if react(commands, policy, subscription, (now, to)).await? {
+            commands.due().send_replace(());
+        }
+        if later.is_empty() {
+            return Ok(page.len());
+        }
+        left = later;
     }
-    Ok(page.len())
 }
 
-/// Reacts to some events of a page that ends at `last`; tells whether an effect may be due now.
+/// Reacts to some events of a page, and moves on to `last`; tells whether an effect may be due now.
 async fn react<P: Policy>(
     commands: &Commands,
     policy: &P,

@@ -5,6 +5,7 @@ mod batches;
 mod claims;
 mod following;
 mod keys;
+mod policies;
 mod repeats;
 mod sessions;
 mod versions;

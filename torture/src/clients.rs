@@ -18,6 +18,9 @@ use crate::stage::{Stage, app_secret, line};
 
 /// The longest that a client rests between two things.
 const REST: Duration = Duration::from_millis(40);
+/// Conversations that all clients work on. Messages go to the others as well: to one of them they keep
+/// a pace.
+const FEW: usize = 12;
 /// How long one who insists goes on.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -145,10 +148,11 @@ impl<'a> Client<'a> {
         let conversations = &self.stage.conversations;
         let about = match kind {
             Kind::Webhook => {
-                let customers = u64::try_from(conversations.len()).unwrap_or_default();
+                let customers = u64::try_from(FEW).unwrap_or_default();
                 self.dice.below(customers).to_string()
             }
-            _ => self.dice.pick(conversations).cloned().unwrap_or_default(),
+            Kind::Message => self.dice.pick(conversations).cloned().unwrap_or_default(),
+            _ => self.dice.pick(&conversations[..FEW]).cloned().unwrap_or_default(),
         };
         Ask { kind, number: self.tally.number(), about }
     }

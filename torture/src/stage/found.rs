@@ -11,7 +11,9 @@ use crate::Outcome;
 
 /// Less than the five minutes for which signing in counts as just now.
 const SIGNED_IN: Duration = Duration::from_secs(120);
-const CUSTOMERS: usize = 12;
+/// So many that what is written to them may all go out within minutes: to one of them 45 messages at
+/// once, then one in six seconds.
+const CUSTOMERS: usize = 96;
 const PASSWORD: &str = "correct horse battery";
 const OWNER: &str = "wanjiru@baraka.example";
 const COLLEAGUE: &str = "otieno@baraka.example";
