@@ -86,20 +86,19 @@ pub async fn follow<P: Policy>(
     let page = subscription.ready(PAGE).await?;
     let Some(last) = page.last().map(|event| event.position) else { return Ok(0) };
     let concerning: Vec<_> = page.iter().filter(|event| concerns::<P>(event)).collect();
+    if concerning.is_empty() {
+        subscription.pass(last).await?;
+    }
     let mut left = concerning.as_slice();
-    loop {
+    while !left.is_empty() {
         let (now, later) = left.split_at(left.len().min(subscription.most()));
         let to = later.first().map_or(last, |next| next.position - 1);
-        if now.is_empty() {
-            subscription.pass(to).await?;
-        } else if react(commands, policy, subscription, (now, to)).await? {
+        if react(commands, policy, subscription, (now, to)).await? {
             commands.due().send_replace(());
-        }
-        if later.is_empty() {
-            return Ok(page.len());
         }
         left = later;
     }
+    Ok(page.len())
 }
 
 /// Reacts to some events of a page, and moves on to `last`; tells whether an effect may be due now.

@@ -21,7 +21,7 @@ use crate::appender::lane::Lane;
 use crate::batch::{Admission, Answer, Arrays, MOST_APPENDS, Reason, Verdict, Why, Written};
 use crate::keyring::Keyring;
 use crate::sessions::Sessions;
-use crate::store::{Appended, Clock, Error};
+use crate::store::{Appended, Clock, Error, raise};
 use crate::tenant::within;
 use crate::versions::Versions;
 
@@ -334,11 +334,7 @@ impl Appender {
         }
         let appended = u64::try_from(position - (first - 1)).unwrap_or_default();
         metrics::counter!("verbatim_appended_events_total").increment(appended);
-        self.head.send_if_modified(|head| {
-            let moved = position > *head;
-            *head = position.max(*head);
-            moved
-        });
+        raise(&self.head, position);
         returned
     }
 

@@ -367,7 +367,8 @@ fn answer_of(tenant: Uuid, key: &[u8]) -> Vec<u8> {
     [b"answer".as_slice(), tenant.as_bytes(), key].concat()
 }
 
-fn raise(head: &watch::Sender<i64>, found: i64) {
+/// Tells those who follow the log, if it was not known to have come so far.
+pub(crate) fn raise(head: &watch::Sender<i64>, found: i64) {
     head.send_if_modified(|head| {
         let moved = found > *head;
         *head = found.max(*head);

@@ -147,10 +147,7 @@ impl<'a> Client<'a> {
         };
         let conversations = &self.stage.conversations;
         let about = match kind {
-            Kind::Webhook => {
-                let customers = u64::try_from(FEW).unwrap_or_default();
-                self.dice.below(customers).to_string()
-            }
+            Kind::Webhook => self.dice.below(FEW as u64).to_string(),
             Kind::Message => self.dice.pick(conversations).cloned().unwrap_or_default(),
             _ => self.dice.pick(&conversations[..FEW]).cloned().unwrap_or_default(),
         };
